@@ -1,0 +1,100 @@
+"""Reading the environment: every variable has a type, a default or a reason, and a loud failure."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+T = TypeVar("T")
+
+
+def fail(variable: str, problem: str, remedy: str) -> ImproperlyConfigured:
+    """An error that names the variable, what is wrong with it and how to mend it."""
+    return ImproperlyConfigured(f"{variable} {problem}. {remedy} (.env.example explains it.)")
+
+
+def read_file(path: Path) -> None:
+    """Take variables from a `.env` file; the real environment wins."""
+    if path.is_file():
+        environ.Env.read_env(str(path))
+
+
+def text(variable: str, default: str = "") -> str:
+    """A string; unset and empty are the same."""
+    return os.environ.get(variable, "").strip() or default
+
+
+def path(variable: str, default: Path) -> Path:
+    """An absolute path; a relative one counts from the working folder."""
+    return Path(text(variable, str(default))).expanduser().resolve()
+
+
+def number(variable: str, default: int, *, low: int, high: int) -> int:
+    """A whole number between `low` and `high`, both included."""
+    raw = text(variable, str(default))
+    remedy = f"Give a whole number from {low} to {high}."
+    value = _parse(variable, raw, int, remedy)
+    if not low <= value <= high:
+        raise fail(variable, f"is {value}", remedy)
+    return value
+
+
+def flag(variable: str, *, default: bool) -> bool:
+    """A yes or no."""
+    raw = text(variable, "yes" if default else "no").lower()
+    if raw in {"1", "true", "yes", "on"}:
+        return True
+    if raw in {"0", "false", "no", "off"}:
+        return False
+    raise fail(variable, f"is {raw!r}", "Say yes or no.")
+
+
+def words(variable: str, default: list[str]) -> list[str]:
+    """A list, separated by commas."""
+    raw = text(variable)
+    return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
+
+
+def one_of(variable: str, default: str, choices: tuple[str, ...]) -> str:
+    """One of the names given."""
+    value = text(variable, default)
+    if value not in choices:
+        raise fail(variable, f"is {value!r}", f"Choose one of {', '.join(choices)}.")
+    return value
+
+
+def url(variable: str, default: str, schemes: tuple[str, ...]) -> str:
+    """An address whose scheme is one of `schemes`."""
+    value = text(variable, default)
+    if not value:
+        return ""
+    scheme = urlsplit(value).scheme
+    if scheme not in schemes:
+        raise fail(
+            variable,
+            f"has the scheme {scheme!r}" if scheme else "has no scheme",
+            f"Begin it with one of {', '.join(f'{name}://' for name in schemes)}.",
+        )
+    return value
+
+
+def database(variable: str, default: str) -> dict[str, object]:
+    """Django's settings of a database from its URL."""
+    raw = url(variable, default, ("sqlite", "postgres", "postgresql"))
+    config: dict[str, object] = _parse(
+        variable, raw, environ.Env.db_url_config, "Write postgres://USER:PASSWORD@HOST:PORT/NAME."
+    )
+    if not config.get("NAME"):
+        raise fail(variable, "names no database", "End it with /NAME.")
+    return config
+
+
+def _parse(variable: str, raw: str, parse: Callable[[str], T], remedy: str) -> T:
+    try:
+        return parse(raw)
+    except (ValueError, environ.ImproperlyConfigured) as error:
+        raise fail(variable, f"is {raw!r}, which cannot be read", remedy) from error
