@@ -1,0 +1,30 @@
+"""What can go wrong between a photo's bytes and its templates."""
+
+
+class EmbedderError(Exception):
+    """Base of every error this package raises on purpose."""
+
+
+class ImageError(EmbedderError):
+    """The bytes can't be used as a photo.
+
+    `code` is stable, for programs: `empty_file`, `unsupported_format`, `too_many_pixels`,
+    `bad_dimensions` or `undecodable`. `message` is a sentence for people that says what to do.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class WeightsError(EmbedderError):
+    """A weights file is missing, or isn't the one whose SHA-256 is pinned."""
+
+
+class DimensionError(EmbedderError):
+    """A network whose templates don't have the dimension that everything else expects."""
+
+
+class TemplateError(EmbedderError):
+    """A network gave a template with NaN or infinity in it."""
