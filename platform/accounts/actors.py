@@ -1,0 +1,41 @@
+"""The one who acts, as services and the audit log know them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from django.contrib.auth.models import AnonymousUser
+from rest_framework.exceptions import NotAuthenticated
+
+from .models import ApiKey, User
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A user, an API key, or the system itself (`name` says which part)."""
+
+    kind: Literal["user", "api_key", "system"]
+    name: str
+    user: User | None = None
+    api_key: ApiKey | None = None
+
+    @property
+    def is_site_admin(self) -> bool:
+        """Whether every gallery is open to them."""
+        return self.kind == "system" or (self.user is not None and self.user.is_superuser)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+def system(name: str) -> Actor:
+    """A part of the platform that acts by itself, or a person at the server's command line."""
+    return Actor("system", name)
+
+
+def actor_of(caller: User | ApiKey | AnonymousUser) -> Actor:
+    """The actor behind a request's `user`."""
+    if isinstance(caller, ApiKey):
+        return Actor("api_key", caller.prefix, api_key=caller)
+    if isinstance(caller, User):
+        return Actor("user", str(caller.public_id), user=caller)
+    raise NotAuthenticated

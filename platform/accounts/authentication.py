@@ -1,0 +1,47 @@
+"""How machines show who they are."""
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from .models import ApiKey
+
+KEYWORD = "Api-Key"
+
+
+class ApiKeyAuthentication(BaseAuthentication):
+    """`Authorization: Api-Key PREFIX.SECRET`."""
+
+    def authenticate(self, request: Request) -> tuple[ApiKey, ApiKey] | None:
+        """The key as the request's user, or None if the request carries none."""
+        scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() != KEYWORD.lower():
+            return None
+        try:
+            key = ApiKey.objects.get_from_key(secret.strip())
+        except ApiKey.DoesNotExist:
+            raise AuthenticationFailed("The API key is unknown or revoked.") from None
+        if key.has_expired:
+            raise AuthenticationFailed("The API key has expired.")
+        return key, key
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge of a 401."""
+        return KEYWORD
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The same, in the API's description."""
+
+    target_class = ApiKeyAuthentication
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        """A header, with how to fill it in."""
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": f"`{KEYWORD} ` and the key, as `manage.py api_key` prints it.",
+        }

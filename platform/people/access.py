@@ -1,0 +1,68 @@
+"""Who may do what in which gallery: the one place that decides.
+
+Default deny. What an actor may not see does not exist for them (404); what they may see but not
+do is forbidden (403).
+"""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from accounts.actors import Actor
+from common.errors import Forbidden, NotFound
+
+from .models import Gallery, Membership, Role
+
+
+def visible_galleries(actor: Actor) -> QuerySet[Gallery]:
+    """The galleries where the actor has any role."""
+    if actor.is_site_admin:
+        return Gallery.objects.all()
+    return Gallery.objects.filter(id__in=_memberships(actor).values("gallery"))
+
+
+def gallery_for(actor: Actor, public_id: UUID, role: Role) -> Gallery:
+    """The gallery of this id, if the actor has at least `role` in it.
+
+    Raises:
+        NotFound: it does not exist or the actor has no role in it.
+        Forbidden: the actor's role there is less.
+    """
+    gallery = visible_galleries(actor).filter(public_id=public_id).first()
+    if gallery is None:
+        raise NotFound("gallery")
+    require(actor, gallery, role)
+    return gallery
+
+
+def require(actor: Actor, gallery: Gallery, role: Role) -> None:
+    """Raise unless the actor has at least `role` in the gallery.
+
+    Raises:
+        NotFound: the actor has no role there at all.
+        Forbidden: the actor's role there is less.
+    """
+    if actor.is_site_admin:
+        return
+    member = _memberships(actor).filter(gallery=gallery).first()
+    if member is None:
+        raise NotFound("gallery")
+    if Role(member.role).rank < role.rank:
+        raise Forbidden(
+            f"This needs the role {role.value!r} in the gallery; yours is {member.role!r}.",
+            code="role_needed",
+        )
+
+
+def require_site_admin(actor: Actor) -> None:
+    """Raise Forbidden unless the actor is a site administrator."""
+    if not actor.is_site_admin:
+        raise Forbidden("This needs a site administrator.", code="role_needed")
+
+
+def _memberships(actor: Actor) -> QuerySet[Membership]:
+    if actor.user is not None:
+        return Membership.objects.filter(user=actor.user)
+    if actor.api_key is not None:
+        return Membership.objects.filter(api_key=actor.api_key)
+    return Membership.objects.none()

@@ -1,0 +1,33 @@
+"""Reading people."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from accounts.actors import Actor
+from common.errors import NotFound
+
+from .access import require, visible_galleries
+from .models import Person, Role
+
+
+def visible_people(actor: Actor) -> QuerySet[Person]:
+    """Everybody in the actor's galleries, with the gallery."""
+    people = Person.objects.select_related("gallery")
+    if actor.is_site_admin:
+        return people
+    return people.filter(gallery__in=visible_galleries(actor))
+
+
+def person_for(actor: Actor, public_id: UUID, role: Role) -> Person:
+    """The person of this id, if the actor has at least `role` in their gallery.
+
+    Raises:
+        NotFound: there is none, or it is another tenant's.
+        Forbidden: the actor's role is less.
+    """
+    person = visible_people(actor).filter(public_id=public_id).first()
+    if person is None:
+        raise NotFound("person")
+    require(actor, person.gallery, role)
+    return person

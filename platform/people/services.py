@@ -1,0 +1,123 @@
+"""Changing galleries, people and memberships. Enrolling and erasing faces is `enrolment`'s."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+
+from accounts.actors import Actor
+from accounts.services import create_api_key
+from audit.services import record
+from common.errors import Conflict
+
+from .access import require, require_site_admin
+from .models import Gallery, Membership, Person, Role
+
+
+def create_gallery(actor: Actor, **fields: Any) -> Gallery:
+    """Make a gallery; its maker, if a user, becomes its administrator.
+
+    Raises:
+        Forbidden: the actor is no site administrator.
+        Conflict: the slug is taken (`slug_taken`).
+    """
+    require_site_admin(actor)
+    try:
+        with transaction.atomic():
+            gallery = Gallery.objects.create(**fields)
+            if actor.user is not None:
+                Membership.objects.create(gallery=gallery, user=actor.user, role=Role.ADMIN)
+            _record(actor, "gallery.create", gallery)
+    except IntegrityError as error:
+        raise Conflict(
+            f"Another gallery has the slug {fields.get('slug')!r}.", code="slug_taken"
+        ) from error
+    return gallery
+
+
+@transaction.atomic
+def update_gallery(actor: Actor, gallery: Gallery, **changes: Any) -> Gallery:
+    """Change a gallery's settings. They hold for photos processed from then on."""
+    require(actor, gallery, Role.ADMIN)
+    for field, value in changes.items():
+        setattr(gallery, field, value)
+    gallery.save(update_fields=[*changes, "updated_at"])
+    _record(actor, "gallery.update", gallery, fields=sorted(changes))
+    return gallery
+
+
+def delete_gallery(actor: Actor, gallery: Gallery) -> None:
+    """Delete an empty gallery.
+
+    Raises:
+        Conflict: people or photos are still in it (`gallery_not_empty`).
+    """
+    require(actor, gallery, Role.ADMIN)
+    try:
+        with transaction.atomic():
+            _record(actor, "gallery.delete", gallery)
+            gallery.delete()
+    except ProtectedError as error:
+        raise Conflict(
+            "The gallery still holds people or photos. Erase them first.",
+            code="gallery_not_empty",
+        ) from error
+
+
+def create_person(actor: Actor, gallery: Gallery, **fields: Any) -> Person:
+    """Add somebody to a gallery, without a face yet.
+
+    Raises:
+        Conflict: the external id is another person's there (`external_id_taken`).
+    """
+    require(actor, gallery, Role.OPERATOR)
+    try:
+        with transaction.atomic():
+            person = Person.objects.create(gallery=gallery, **fields)
+            _record_person(actor, "person.create", person)
+    except IntegrityError as error:
+        raise _external_id_taken(fields["external_id"]) from error
+    return person
+
+
+def update_person(actor: Actor, person: Person, **changes: Any) -> Person:
+    """Change what is known of a person, other than whether they are found.
+
+    Raises:
+        Conflict: the external id is another person's there (`external_id_taken`).
+    """
+    require(actor, person.gallery, Role.OPERATOR)
+    for field, value in changes.items():
+        setattr(person, field, value)
+    try:
+        with transaction.atomic():
+            person.save(update_fields=[*changes, "updated_at"])
+            _record_person(actor, "person.update", person, fields=sorted(changes))
+    except IntegrityError as error:
+        raise _external_id_taken(changes["external_id"]) from error
+    return person
+
+
+@transaction.atomic
+def issue_api_key(actor: Actor, gallery: Gallery, role: Role, name: str) -> str:
+    """Make a key for this gallery and return its secret, which is shown this once."""
+    require(actor, gallery, Role.ADMIN)
+    key, secret = create_api_key(name)
+    Membership.objects.create(gallery=gallery, api_key=key, role=role)
+    record(actor, "api_key.create", f"api_key:{key.prefix}", gallery.public_id, role=role.value)
+    return secret
+
+
+def _external_id_taken(external_id: str) -> Conflict:
+    return Conflict(
+        f"Another person of this gallery has the external id {external_id!r}.",
+        code="external_id_taken",
+    )
+
+
+def _record(actor: Actor, action: str, gallery: Gallery, **details: Any) -> None:
+    record(actor, action, f"gallery:{gallery.public_id}", gallery.public_id, **details)
+
+
+def _record_person(actor: Actor, action: str, person: Person, **details: Any) -> None:
+    record(actor, action, f"person:{person.public_id}", person.gallery.public_id, **details)

@@ -1,0 +1,67 @@
+"""Templates as bytes: 128 little-endian float32, 512 bytes."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import Unprocessable
+
+DIMENSION = 128
+BYTES = DIMENSION * 4
+# How far from length 1 a template may be before it is taken for something else.
+UNIT_TOLERANCE = 1e-3
+
+FloatArray = NDArray[np.float32]
+
+
+class InvalidTemplate(Unprocessable):
+    """Numbers that are no template. They are never stored and never indexed."""
+
+    code = "invalid_template"
+
+
+def encode(template: FloatArray) -> bytes:
+    """The bytes of a unit vector of shape (128,).
+
+    Raises:
+        InvalidTemplate: wrong shape, NaN or infinity, or not of length 1.
+    """
+    if template.shape != (DIMENSION,):
+        raise InvalidTemplate(f"A template has {DIMENSION} numbers; this has {template.shape}.")
+    if not np.isfinite(template).all():
+        raise InvalidTemplate("A template's numbers must all be finite.")
+    length = float(np.linalg.norm(template))
+    if abs(length - 1) > UNIT_TOLERANCE:
+        raise InvalidTemplate(f"A template has length 1; this has length {length:.4f}.")
+    return np.asarray(template, dtype="<f4").tobytes()
+
+
+def decode(data: bytes) -> FloatArray:
+    """The vector of shape (128,) that `encode` wrote."""
+    return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)
+
+
+def decode_many(rows: Iterable[bytes]) -> FloatArray:
+    """Vectors of shape (n, 128)."""
+    joined = b"".join(rows)
+    return np.frombuffer(joined, dtype="<f4").reshape(-1, DIMENSION)
+
+
+def fuse(templates: FloatArray) -> FloatArray:
+    """One template from those of a person's faces, shape (n, 128): their mean, normalised.
+
+    It misses fewer people in a large gallery than the best score of each face does
+    (docs/adr/0005-domain.md).
+
+    Raises:
+        InvalidTemplate: there is none, or they cancel out.
+    """
+    if not len(templates):
+        raise InvalidTemplate("There is no face to make a template of.")
+    # Summed in float64, so that the order of the faces does not matter.
+    mean = templates.astype(np.float64).mean(axis=0)
+    length = float(np.linalg.norm(mean))
+    if length < UNIT_TOLERANCE:
+        raise InvalidTemplate("The faces' templates cancel out.")
+    return (mean / length).astype(np.float32)
