@@ -1,0 +1,214 @@
+"""MTCNN: a cascade of three small networks that finds faces and their five landmarks.
+
+Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded Convolutional
+Networks" (arXiv 1604.02878). All images of a batch go through each stage together.
+
+Candidates are rows of arrays: `boxes` (N, 4) as x1, y1, x2, y2 in pixels of their image, and
+`image` (N,), the index of that image in the batch.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from embedder.detectors import mtcnn_networks
+from embedder.detectors.nms import Floats, Indices, suppress
+from embedder.detectors.patches import PatchCutter
+from embedder.opencv import cv2
+from embedder.types import Box, Detection, Landmarks, RgbImage
+
+_WINDOW = 12
+_STRIDE = 2
+_PYRAMID_FACTOR = 0.709
+_THRESHOLDS = (0.6, 0.7, 0.8)
+_NMS_LEVEL, _NMS_PROPOSALS, _NMS_REFINED, _NMS_OUTPUT = 0.5, 0.7, 0.7, 0.7
+# Bounds memory: a crowd can bring tens of thousands of candidates.
+_CHUNK = 512
+# Greatest number of pixels of a pyramid level, over all its images, that go through at once.
+_LEVEL_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    image: Indices
+    boxes: Floats
+    scores: Floats
+
+    def __getitem__(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> _Candidates:
+        return _Candidates(self.image[rows], self.boxes[rows], self.scores[rows])
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+
+class Mtcnn:
+    """MTCNN behind the `Detector` protocol; safe to call from several threads."""
+
+    name = "mtcnn"
+
+    def __init__(self) -> None:
+        """Load the networks. Raises WeightsError."""
+        self._proposal, self._refine, self._output = mtcnn_networks.load()
+
+    def detect(self, images: Sequence[RgbImage], min_face: float) -> list[list[Detection]]:
+        """Faces at least `min_face` pixels wide, a list a picture, in pixels of that picture."""
+        with torch.inference_mode():
+            proposals = self._propose(images, max(min_face, _WINDOW))
+            cutter = PatchCutter(images)
+            return self._settle(cutter, self._refined(cutter, proposals), min_face)
+
+    def _propose(self, images: Sequence[RgbImage], min_face: float) -> _Candidates:
+        """Run the proposal network over an image pyramid; keep the best of each cluster."""
+        levels = [
+            self._level(members, images, scale)
+            for shape, members in _by_shape(images).items()
+            for scale in _pyramid(shape, min_face)
+        ]
+        found = _concatenate(levels)
+        keep = suppress(found.boxes, found.scores, found.image, _NMS_PROPOSALS)
+        return found[keep]
+
+    def _level(
+        self, members: Sequence[int], images: Sequence[RgbImage], scale: float
+    ) -> _Candidates:
+        """Candidates of one level of the pyramid, of images that share a shape."""
+        height, width = (max(_WINDOW, round(side * scale)) for side in images[members[0]].shape[:2])
+        at_once = max(1, _LEVEL_PIXELS // (height * width))
+        parts = []
+        for start in range(0, len(members), at_once):
+            part = members[start : start + at_once]
+            small = [_resize(images[index], width, height) for index in part]
+            scores, offsets = self._proposal(_normalised(np.stack(small)))
+            parts.append(_windows(scores, offsets, np.array(part), images[part[0]], small[0]))
+        found = _concatenate(parts)
+        return found[suppress(found.boxes, found.scores, found.image, _NMS_LEVEL)]
+
+    def _refined(self, cutter: PatchCutter, proposals: _Candidates) -> _Candidates:
+        squares = _squared(proposals.boxes)
+        scores, offsets = _in_chunks(self._refine, cutter, proposals.image, squares, 24)
+        found = _Candidates(proposals.image, _moved(squares, offsets), scores)
+        found = found[scores > _THRESHOLDS[1]]
+        return found[suppress(found.boxes, found.scores, found.image, _NMS_REFINED)]
+
+    def _settle(
+        self, cutter: PatchCutter, refined: _Candidates, min_face: float
+    ) -> list[list[Detection]]:
+        """Detections of each image, from the output network."""
+        squares = _squared(refined.boxes)
+        outputs = _in_chunks(self._output, cutter, refined.image, squares, 48)
+        scores, offsets, marks = outputs
+        found = _Candidates(refined.image, _moved(squares, offsets), scores)
+        points = _points(squares, marks)
+        sure = np.flatnonzero(
+            (scores > _THRESHOLDS[2]) & (found.boxes[:, 2] - found.boxes[:, 0] >= min_face)
+        )
+        found, points = found[sure], points[sure]
+        keep = suppress(found.boxes, found.scores, found.image, _NMS_OUTPUT, overlap="min")
+        detections: list[list[Detection]] = [[] for _ in cutter.images]
+        for row in keep:
+            detections[found.image[row]].append(_detection(found, points, row))
+        return detections
+
+
+def _by_shape(images: Sequence[RgbImage]) -> dict[tuple[int, int], list[int]]:
+    """Indices of the images by (height, width)."""
+    shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for index, image in enumerate(images):
+        shapes[image.shape[0], image.shape[1]].append(index)
+    return shapes
+
+
+def _pyramid(shape: tuple[int, int], min_face: float) -> Iterator[float]:
+    """Scales at which faces of `min_face` pixels, and ever larger ones, fill the window."""
+    scale = _WINDOW / min_face
+    while min(shape) * scale >= _WINDOW:
+        yield scale
+        scale *= _PYRAMID_FACTOR
+
+
+def _resize(image: RgbImage, width: int, height: int) -> RgbImage:
+    return np.asarray(
+        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
+    )
+
+
+def _normalised(batch: NDArray[np.uint8]) -> Tensor:
+    """(N, H, W, 3) bytes to (N, 3, H, W) in -1 to 1."""
+    return (torch.from_numpy(batch).permute(0, 3, 1, 2).float() - 127.5) / 128
+
+
+def _windows(
+    scores: Tensor, offsets: Tensor, members: Indices, image: RgbImage, small: RgbImage
+) -> _Candidates:
+    """The windows above the threshold, moved by their offsets, in pixels of the full image."""
+    found, row, column = torch.nonzero(scores > _THRESHOLDS[0], as_tuple=True)
+    corner = torch.stack((column, row), dim=1).float() * _STRIDE
+    windows = torch.cat((corner, corner + _WINDOW), dim=1)
+    boxes = windows + offsets[found, :, row, column] * _WINDOW
+    ratio = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]] * 2)
+    in_full = (boxes.numpy() * ratio).astype(np.float32)
+    return _Candidates(members[found.numpy()], in_full, scores[found, row, column].numpy())
+
+
+def _concatenate(parts: Sequence[_Candidates]) -> _Candidates:
+    if not parts:
+        return _Candidates(
+            np.empty(0, np.intp), np.empty((0, 4), np.float32), np.empty(0, np.float32)
+        )
+    return _Candidates(
+        np.concatenate([part.image for part in parts]),
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+    )
+
+
+def _squared(boxes: Floats) -> Floats:
+    """The smallest squares around the boxes, with the same centres."""
+    centre = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, keepdims=True) / 2
+    return np.concatenate((centre - half, centre + half), axis=1)
+
+
+def _moved(boxes: Floats, offsets: Floats) -> Floats:
+    """Boxes moved by offsets that count in widths and heights of the box."""
+    # The networks were trained with boxes that include their last pixel, hence + 1.
+    size = boxes[:, 2:] - boxes[:, :2] + 1
+    return boxes + offsets * np.concatenate((size, size), axis=1)
+
+
+def _points(squares: Floats, marks: Floats) -> Floats:
+    """(N, 5, 2) landmarks in pixels, from (N, 10) fractions: five x, then five y."""
+    size = squares[:, 2:] - squares[:, :2] + 1
+    fractions = marks.reshape(-1, 2, 5).transpose(0, 2, 1)
+    moved: Floats = fractions * size[:, None] + squares[:, None, :2] - 1
+    return moved
+
+
+def _in_chunks(
+    network: Callable[[Tensor], tuple[Tensor, ...]],
+    cutter: PatchCutter,
+    image: Indices,
+    squares: Floats,
+    side: int,
+) -> tuple[Floats, ...]:
+    """Outputs of a network for all squares, cut out at `side` pixels."""
+    parts = []
+    for start in range(0, max(len(squares), 1), _CHUNK):
+        rows = slice(start, start + _CHUNK)
+        patches = cutter.cut(image[rows], squares[rows], side)
+        parts.append([output.numpy() for output in network(_normalised(patches))])
+    return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _detection(found: _Candidates, points: Floats, row: int) -> Detection:
+    x1, y1, x2, y2 = found.boxes[row].tolist()
+    a, b, c, d, e = ((x, y) for x, y in points[row].tolist())
+    box = Box(x1, y1, x2 - x1, y2 - y1)
+    return Detection(box, Landmarks((a, b, c, d, e)), float(found.scores[row]))

@@ -1,0 +1,127 @@
+"""Photos to faces to templates: detect, align, embed. Works in batches of photos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from embedder.align import aligned_crops
+from embedder.detectors.base import Detector
+from embedder.errors import DimensionError, TemplateError
+from embedder.images import DecodedImage
+from embedder.networks.base import Network
+from embedder.quality import assess
+from embedder.types import TEMPLATE_DIM, Detection, Face, Template
+
+
+class Pipeline:
+    """A detector and a network, together one model; safe to call from several threads."""
+
+    def __init__(self, detector: Detector, network: Network, *, mirrored: bool = True) -> None:
+        """Raise DimensionError for a network whose templates aren't 128-d.
+
+        With `mirrored` a template is the normalised mean of those of the crop and of its mirror
+        image, which costs a second pass and misses fewer people in large galleries.
+        """
+        if network.dimension != TEMPLATE_DIM:
+            raise DimensionError(
+                f"{network.name} gives {network.dimension} numbers a face, not {TEMPLATE_DIM}"
+            )
+        self._detector = detector
+        self._network = network
+        self._mirrored = mirrored
+        self._template = network.landmark_template(detector.name)
+
+    @property
+    def model(self) -> str:
+        """The name stored with each template; those of different names are never compared."""
+        plain = f"{self._detector.name}-{self._network.name}"
+        return plain if self._mirrored else f"{plain}-unmirrored"
+
+    @property
+    def dimension(self) -> int:
+        """Length of a template."""
+        return self._network.dimension
+
+    def detect(
+        self, images: Sequence[DecodedImage], *, min_face: float = 40.0
+    ) -> list[list[Detection]]:
+        """Faces of each image, largest first, in pixels of the upright original.
+
+        `min_face` is the width in pixels of the original of the smallest face to look for.
+        """
+        # Images decoded at different scales look for different sizes in their pixels.
+        found: list[list[Detection]] = [[] for _ in images]
+        for scale in {image.scale for image in images}:
+            members = [index for index, image in enumerate(images) if image.scale == scale]
+            pixels = [images[index].pixels for index in members]
+            detections = self._detector.detect(pixels, min_face * scale)
+            for index, faces in zip(members, detections, strict=True):
+                found[index] = _largest_first([face.scaled(1 / scale) for face in faces])
+        return found
+
+    def embed(
+        self, images: Sequence[DecodedImage], detections: Sequence[Sequence[Detection]]
+    ) -> list[list[Face]]:
+        """Faces of each image with quality and template, in the order of the detections.
+
+        Raises TemplateError when the network gives something that isn't finite.
+        """
+        crops = [
+            self._crops(image, faces) for image, faces in zip(images, detections, strict=True)
+        ]
+        templates = iter(self._templates(np.concatenate(crops)) if crops else ())
+        return [
+            [
+                Face(face, assess(crop, face.landmarks), next(templates))
+                for face, crop in zip(faces, image_crops, strict=True)
+            ]
+            for faces, image_crops in zip(detections, crops, strict=True)
+        ]
+
+    def process(
+        self, images: Sequence[DecodedImage], *, min_face: float = 40.0
+    ) -> list[list[Face]]:
+        """Detect and embed, `min_face` as in `detect`."""
+        return self.embed(images, self.detect(images, min_face=min_face))
+
+    def _crops(self, image: DecodedImage, faces: Sequence[Detection]) -> NDArray[np.uint8]:
+        landmarks = [face.landmarks.scaled(image.scale).as_array() for face in faces]
+        points = np.array(landmarks, dtype=np.float32).reshape(-1, 5, 2)
+        return aligned_crops(image.pixels, points, self._template, self._network.crop_size)
+
+    def _templates(self, crops: NDArray[np.uint8]) -> Template:
+        """(N, 128) unit templates of (N, S, S, 3) crops."""
+        templates = self._embedded(crops)
+        if self._mirrored:
+            templates = templates + self._embedded(crops[:, :, ::-1])
+            templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+        if not np.isfinite(templates).all():
+            raise TemplateError(f"{self._network.name} gave a template that is not finite")
+        return templates
+
+    def _embedded(self, crops: NDArray[np.uint8]) -> Template:
+        templates = self._network.embed(crops)
+        if templates.shape != (len(crops), TEMPLATE_DIM):
+            raise DimensionError(f"{self._network.name} gave templates of {templates.shape}")
+        return templates
+
+
+def _largest_first(detections: list[Detection]) -> list[Detection]:
+    return sorted(detections, key=lambda detection: detection.box.area, reverse=True)
+
+
+def load_default(*, threads: int | None = None) -> Pipeline:
+    """MTCNN and dlib's ResNet, from installed packages alone, with mirrored crops.
+
+    `threads` sets torch's threads for the whole process. Raises WeightsError.
+    """
+    from embedder.detectors.mtcnn import Mtcnn
+    from embedder.networks import dlib_resnet
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    return Pipeline(Mtcnn(), dlib_resnet.load())

@@ -1,0 +1,70 @@
+"""Weights files inside installed packages, found without importing those packages.
+
+Importing them would drag in TensorFlow (`mtcnn`) or need `pkg_resources`
+(`face_recognition_models`); all we need is where their files lie.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+from embedder.errors import WeightsError
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsFile:
+    """A file that package `package` installs at `path`, and the SHA-256 it must have."""
+
+    package: str
+    path: str
+    sha256: str
+
+
+DLIB_RESNET = WeightsFile(
+    "face_recognition_models",
+    "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+    "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+)
+MTCNN_PNET = WeightsFile(
+    "mtcnn",
+    "mtcnn/assets/weights/pnet.lz4",
+    "ea6b0c3e685ebee3165326ad6484acc95f2ef78f1c94fbf40a55704fa989f7b5",
+)
+MTCNN_RNET = WeightsFile(
+    "mtcnn",
+    "mtcnn/assets/weights/rnet.lz4",
+    "cb00e6460f3c98b0bfafaba3c0a0ded4bdf6e62cee7174d969e8670d7e757fee",
+)
+MTCNN_ONET = WeightsFile(
+    "mtcnn",
+    "mtcnn/assets/weights/onet.lz4",
+    "94f6ea2f4cf985275ee958cdd762d17b6009348a4fb9d8c6be39ba73ffd22ca3",
+)
+
+
+def locate(file: WeightsFile) -> Path:
+    """Where the file lies, after checking that it is the one we know.
+
+    Raises WeightsError naming the package and what to do.
+    """
+    remedy = f"Reinstall it: pip install --force-reinstall {file.package}"
+    try:
+        path = Path(str(distribution(file.package).locate_file(file.path)))
+    except PackageNotFoundError as error:
+        raise WeightsError(f"The package {file.package} is not installed. {remedy}") from error
+    if not path.is_file():
+        raise WeightsError(f"{file.path} of the package {file.package} is missing. {remedy}")
+    check_sha256(path, file.sha256, remedy)
+    return path
+
+
+def check_sha256(path: Path, expected: str, remedy: str) -> None:
+    """Raise WeightsError, ending with `remedy`, unless the file has the expected SHA-256."""
+    with path.open("rb") as stream:
+        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    if actual != expected:
+        raise WeightsError(
+            f"{path.name} has SHA-256 {actual}, expected {expected}: it is damaged or another "
+            f"version. {remedy}"
+        )
