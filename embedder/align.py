@@ -83,5 +83,3 @@ def _reduced(
     shift = np.array([left, top]) + 0.5 * ratio - 0.5
     moved = matrix[:, 2] + matrix[:, :2] @ shift
     return np.asarray(small, np.uint8), np.column_stack((matrix[:, :2] * ratio, moved))
-
-

@@ -77,9 +77,7 @@ class DecodedImage:
     scale: float
 
 
-def inspect(
-    data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE
-) -> ImageInfo:
+def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> ImageInfo:
     """What the header says, without decoding.
 
     Raises ImageError `empty_file`, `unsupported_format`, `too_many_pixels`, `bad_dimensions` or
@@ -177,9 +175,7 @@ def _check_size(info: ImageInfo, *, max_pixels: int, min_side: int) -> None:
 
 def _too_many_pixels(size: str, max_pixels: int) -> ImageError:
     limit = f"{max_pixels / 1e6:g} megapixels"
-    return ImageError(
-        "too_many_pixels", f"The picture has {size}. Reduce it to at most {limit}."
-    )
+    return ImageError("too_many_pixels", f"The picture has {size}. Reduce it to at most {limit}.")
 
 
 def _info(name: str, size: tuple[int, int], orientation: int, frames: int) -> ImageInfo:

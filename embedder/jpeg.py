@@ -51,7 +51,7 @@ def read_header(data: bytes) -> JpegHeader:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
     except ValueError as error:
         raise ImageError("undecodable", _DAMAGED) from error
-    applications = {marker: body for marker, body in _application_segments(data)}
+    applications = dict(_application_segments(data))
     return JpegHeader(
         width=width,
         height=height,
@@ -69,7 +69,7 @@ def decode(data: bytes, header: JpegHeader, *, min_width: int = 0, min_height: i
     """
     if data.count(bytes((0xFF, _SOS))) > _MAX_SCANS:
         raise ImageError("undecodable", "This JPEG has too many scans. Save it as a normal JPEG.")
-    inks = header.colour_space == "CMYK" or header.colour_space == "YCCK"
+    inks = header.colour_space in {"CMYK", "YCCK"}
     options = {"min_width": min_width, "min_height": min_height}
     pixels = _decode_strictly(data, "CMYK" if inks else "RGB", options)
     return _from_inks(pixels, inverted=header.has_adobe_segment) if inks else pixels

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from embedder.align import aligned_crops
 from embedder.detectors.base import Detector
+from embedder.detectors.mtcnn import Mtcnn
 from embedder.errors import DimensionError, TemplateError
 from embedder.images import DecodedImage
+from embedder.networks import dlib_resnet
 from embedder.networks.base import Network
 from embedder.quality import assess
 from embedder.types import TEMPLATE_DIM, Detection, Face, Template
@@ -70,9 +72,7 @@ class Pipeline:
 
         Raises TemplateError when the network gives something that isn't finite.
         """
-        crops = [
-            self._crops(image, faces) for image, faces in zip(images, detections, strict=True)
-        ]
+        crops = [self._crops(image, faces) for image, faces in zip(images, detections, strict=True)]
         templates = iter(self._templates(np.concatenate(crops)) if crops else ())
         return [
             [
@@ -119,9 +119,6 @@ def load_default(*, threads: int | None = None) -> Pipeline:
 
     `threads` sets torch's threads for the whole process. Raises WeightsError.
     """
-    from embedder.detectors.mtcnn import Mtcnn
-    from embedder.networks import dlib_resnet
-
     if threads is not None:
         torch.set_num_threads(threads)
     return Pipeline(Mtcnn(), dlib_resnet.load())

@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from embedder.detectors import mtcnn_networks
+from embedder.detectors.mipmaps import Mipmaps
 from embedder.detectors.nms import Floats, Indices, suppress
-from embedder.detectors.patches import PatchCutter
-from embedder.opencv import cv2
 from embedder.types import Box, Detection, Landmarks, RgbImage
 
 _WINDOW = 12
@@ -60,49 +59,55 @@ class Mtcnn:
     def detect(self, images: Sequence[RgbImage], min_face: float) -> list[list[Detection]]:
         """Faces at least `min_face` pixels wide, a list a picture, in pixels of that picture."""
         with torch.inference_mode():
-            proposals = self._propose(images, max(min_face, _WINDOW))
-            cutter = PatchCutter(images)
-            return self._settle(cutter, self._refined(cutter, proposals), min_face)
+            pictures = Mipmaps(images)
+            proposals = self._propose(pictures, max(min_face, _WINDOW))
+            return self._settle(pictures, self._refined(pictures, proposals), min_face)
 
-    def _propose(self, images: Sequence[RgbImage], min_face: float) -> _Candidates:
+    def _propose(self, pictures: Mipmaps, min_face: float) -> _Candidates:
         """Run the proposal network over an image pyramid; keep the best of each cluster."""
         levels = [
-            self._level(members, images, scale)
-            for shape, members in _by_shape(images).items()
+            self._level(pictures, members, scale)
+            for shape, members in _by_shape(pictures.images).items()
             for scale in _pyramid(shape, min_face)
         ]
         found = _concatenate(levels)
-        keep = suppress(found.boxes, found.scores, found.image, _NMS_PROPOSALS)
-        return found[keep]
+        return found[suppress(found.boxes, found.scores, found.image, _NMS_PROPOSALS)]
 
-    def _level(
-        self, members: Sequence[int], images: Sequence[RgbImage], scale: float
-    ) -> _Candidates:
-        """Candidates of one level of the pyramid, of images that share a shape."""
-        height, width = (max(_WINDOW, round(side * scale)) for side in images[members[0]].shape[:2])
-        at_once = max(1, _LEVEL_PIXELS // (height * width))
-        parts = []
-        for start in range(0, len(members), at_once):
-            part = members[start : start + at_once]
-            small = [_resize(images[index], width, height) for index in part]
-            scores, offsets = self._proposal(_normalised(np.stack(small)))
-            parts.append(_windows(scores, offsets, np.array(part), images[part[0]], small[0]))
+    def _level(self, pictures: Mipmaps, members: Sequence[int], scale: float) -> _Candidates:
+        """Candidates of one level of the pyramid, of pictures that share a shape."""
+        height, width = pictures.images[members[0]].shape[:2]
+        at_once = max(1, int(_LEVEL_PIXELS / (height * width * scale**2)))
+        parts = [
+            self._windows(pictures, np.array(members[start : start + at_once]), scale)
+            for start in range(0, len(members), at_once)
+        ]
         found = _concatenate(parts)
         return found[suppress(found.boxes, found.scores, found.image, _NMS_LEVEL)]
 
-    def _refined(self, cutter: PatchCutter, proposals: _Candidates) -> _Candidates:
+    def _windows(self, pictures: Mipmaps, members: Indices, scale: float) -> _Candidates:
+        """Windows above the threshold, moved by their offsets, in pixels of the full picture."""
+        small, ratios = zip(*(pictures.resized(int(i), scale) for i in members), strict=True)
+        scores, offsets = self._proposal(_normalised(np.stack(small)))
+        found, row, column = torch.nonzero(scores > _THRESHOLDS[0], as_tuple=True)
+        corner = torch.stack((column, row), dim=1).float() * _STRIDE
+        windows = torch.cat((corner, corner + _WINDOW), dim=1)
+        boxes = (windows + offsets[found, :, row, column] * _WINDOW).numpy()
+        in_full = (boxes * np.tile(ratios[0], 2)).astype(np.float32)
+        return _Candidates(members[found.numpy()], in_full, scores[found, row, column].numpy())
+
+    def _refined(self, pictures: Mipmaps, proposals: _Candidates) -> _Candidates:
         squares = _squared(proposals.boxes)
-        scores, offsets = _in_chunks(self._refine, cutter, proposals.image, squares, 24)
+        scores, offsets = _in_chunks(self._refine, pictures, proposals.image, squares, 24)
         found = _Candidates(proposals.image, _moved(squares, offsets), scores)
         found = found[scores > _THRESHOLDS[1]]
         return found[suppress(found.boxes, found.scores, found.image, _NMS_REFINED)]
 
     def _settle(
-        self, cutter: PatchCutter, refined: _Candidates, min_face: float
+        self, pictures: Mipmaps, refined: _Candidates, min_face: float
     ) -> list[list[Detection]]:
         """Detections of each image, from the output network."""
         squares = _squared(refined.boxes)
-        outputs = _in_chunks(self._output, cutter, refined.image, squares, 48)
+        outputs = _in_chunks(self._output, pictures, refined.image, squares, 48)
         scores, offsets, marks = outputs
         found = _Candidates(refined.image, _moved(squares, offsets), scores)
         points = _points(squares, marks)
@@ -111,7 +116,7 @@ class Mtcnn:
         )
         found, points = found[sure], points[sure]
         keep = suppress(found.boxes, found.scores, found.image, _NMS_OUTPUT, overlap="min")
-        detections: list[list[Detection]] = [[] for _ in cutter.images]
+        detections: list[list[Detection]] = [[] for _ in pictures.images]
         for row in keep:
             detections[found.image[row]].append(_detection(found, points, row))
         return detections
@@ -133,28 +138,9 @@ def _pyramid(shape: tuple[int, int], min_face: float) -> Iterator[float]:
         scale *= _PYRAMID_FACTOR
 
 
-def _resize(image: RgbImage, width: int, height: int) -> RgbImage:
-    return np.asarray(
-        cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8
-    )
-
-
 def _normalised(batch: NDArray[np.uint8]) -> Tensor:
     """(N, H, W, 3) bytes to (N, 3, H, W) in -1 to 1."""
     return (torch.from_numpy(batch).permute(0, 3, 1, 2).float() - 127.5) / 128
-
-
-def _windows(
-    scores: Tensor, offsets: Tensor, members: Indices, image: RgbImage, small: RgbImage
-) -> _Candidates:
-    """The windows above the threshold, moved by their offsets, in pixels of the full image."""
-    found, row, column = torch.nonzero(scores > _THRESHOLDS[0], as_tuple=True)
-    corner = torch.stack((column, row), dim=1).float() * _STRIDE
-    windows = torch.cat((corner, corner + _WINDOW), dim=1)
-    boxes = windows + offsets[found, :, row, column] * _WINDOW
-    ratio = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]] * 2)
-    in_full = (boxes.numpy() * ratio).astype(np.float32)
-    return _Candidates(members[found.numpy()], in_full, scores[found, row, column].numpy())
 
 
 def _concatenate(parts: Sequence[_Candidates]) -> _Candidates:
@@ -193,7 +179,7 @@ def _points(squares: Floats, marks: Floats) -> Floats:
 
 def _in_chunks(
     network: Callable[[Tensor], tuple[Tensor, ...]],
-    cutter: PatchCutter,
+    pictures: Mipmaps,
     image: Indices,
     squares: Floats,
     side: int,
@@ -202,7 +188,7 @@ def _in_chunks(
     parts = []
     for start in range(0, max(len(squares), 1), _CHUNK):
         rows = slice(start, start + _CHUNK)
-        patches = cutter.cut(image[rows], squares[rows], side)
+        patches = pictures.patches(image[rows], squares[rows], side)
         parts.append([output.numpy() for output in network(_normalised(patches))])
     return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
 
