@@ -6,6 +6,7 @@ its inverted CMYK).
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,16 +19,14 @@ from embedder import exif
 from embedder.errors import ImageError
 from embedder.types import RgbImage
 
-_SOI, _EOI, _SOS, _APP1, _APP14 = 0xD8, 0xD9, 0xDA, 0xE1, 0xEE
+_EOI, _SOS, _APP0, _APP1, _APP14 = 0xD9, 0xDA, 0xE0, 0xE1, 0xEE
 # Markers that stand alone, without a length: TEM, RST0 to RST7, SOI, EOI.
 _BARE = frozenset({0x01, *range(0xD0, 0xDA)})
 # A real progressive photo has about ten scans. A forged one can have thousands, each of which
 # costs a pass over all its pixels.
 _MAX_SCANS = 100
-# Warnings of libjpeg about a header that leave every pixel as it should be. They come before the
-# first pixel and libjpeg reports its last warning, so no later, worse one hides behind them.
-_HARMLESS = ("unknown JFIF revision number", "Unknown Adobe color transform code")
-_STRAY_BYTES = "extraneous bytes before marker"
+# What libjpeg warns about although every pixel may be as it should be.
+_HARMLESS = ("extraneous bytes before marker", "unknown JFIF revision number")
 _DAMAGED = "This JPEG is damaged or incomplete. Export or upload it again."
 
 
@@ -49,7 +48,7 @@ def read_header(data: bytes) -> JpegHeader:
     """
     try:
         height, width, colour_space, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except ValueError as error:
+    except (ValueError, KeyError) as error:  # KeyError: a colour space it has no name for
         raise ImageError("undecodable", _DAMAGED) from error
     applications = dict(_application_segments(data))
     return JpegHeader(
@@ -77,24 +76,19 @@ def decode(data: bytes, header: JpegHeader, *, min_width: int = 0, min_height: i
 
 def _decode_strictly(data: bytes, colours: str, options: dict[str, int]) -> NDArray[np.uint8]:
     try:
-        return _turbo(data, colours, options, strict=True)
+        return _turbo(data, colours, options)
     except ValueError as error:
         warning = str(error)
-    try:
-        if any(text in warning for text in _HARMLESS):
-            return _turbo(data, colours, options, strict=False)
-        if _STRAY_BYTES in warning:
-            # Decoding what is left strictly again shows whether the stray bytes were all.
-            return _turbo(_without_stray_bytes(data), colours, options, strict=True)
-    except ValueError as error:
-        warning = str(error)
+    if any(text in warning for text in _HARMLESS):
+        # libjpeg reports its last warning only. Decoding strictly what is left without the
+        # oddities shows whether they were all that was wrong.
+        with contextlib.suppress(ValueError):
+            return _turbo(_tidied(data), colours, options)
     raise ImageError("undecodable", _DAMAGED) from ValueError(warning)
 
 
-def _turbo(
-    data: bytes, colours: str, options: dict[str, int], *, strict: bool
-) -> NDArray[np.uint8]:
-    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colours, strict=strict, **options)
+def _turbo(data: bytes, colours: str, options: dict[str, int]) -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colours, strict=True, **options)
     return pixels
 
 
@@ -131,10 +125,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         at = end
 
 
-def _without_stray_bytes(data: bytes) -> bytes:
-    """The file without what stands between header segments, or pads the data before the end."""
+def _tidied(data: bytes) -> bytes:
+    """The file without JFIF segment, stray bytes between segments, or zeros before its end."""
     segments = list(_segments(data))
-    head = b"".join(data[start:end] for _, start, end in segments)
+    head = b"".join(data[start:end] for marker, start, end in segments if marker != _APP0)
     end = data.rfind(bytes((0xFF, _EOI)))
     scans = data[segments[-1][2] : end].rstrip(b"\0") if segments else b""
     return head + scans + bytes((0xFF, _EOI))

@@ -1,0 +1,97 @@
+"""Look at photos from the command line.
+
+python -m embedder detect PHOTO...       lists the faces of each photo
+python -m embedder compare PHOTO PHOTO   compares the largest faces of two photos
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedder import images
+from embedder.errors import EmbedderError, ImageError
+from embedder.types import Face
+
+if TYPE_CHECKING:
+    from embedder.pipeline import Pipeline
+
+_FAILED = 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; the exit code is 0, or 2 after an error told in one line."""
+    options = _parser().parse_args(arguments)
+    try:
+        lines = options.command(options)
+    except (EmbedderError, OSError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return _FAILED
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m embedder", description="Look at photos.")
+    commands = parser.add_subparsers(required=True)
+    detect = commands.add_parser("detect", help="list the faces of photos")
+    detect.add_argument("photos", nargs="+", type=Path, metavar="PHOTO")
+    detect.set_defaults(command=_detect)
+    compare = commands.add_parser("compare", help="compare the largest faces of two photos")
+    compare.add_argument("photos", nargs=2, type=Path, metavar="PHOTO")
+    compare.set_defaults(command=_compare)
+    for command in (detect, compare):
+        command.add_argument(
+            "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width"
+        )
+    return parser
+
+
+def _detect(options: argparse.Namespace) -> list[str]:
+    pipeline = _load()
+    lines = []
+    for photo in options.photos:
+        faces = _faces(pipeline, photo, options.min_face)
+        lines.append(f"{photo}: {len(faces)} {'face' if len(faces) == 1 else 'faces'}")
+        lines.extend(_described(face) for face in faces)
+    return lines
+
+
+def _compare(options: argparse.Namespace) -> list[str]:
+    pipeline = _load()
+    found = [_faces(pipeline, photo, options.min_face) for photo in options.photos]
+    for photo, faces in zip(options.photos, found, strict=True):
+        if not faces:
+            raise EmbedderError(f"{photo}: no face at least {options.min_face:g} pixels wide")
+    first, second = (faces[0].template for faces in found)
+    return [f"score {float(first @ second):.4f} (cosine similarity, model {pipeline.model})"]
+
+
+def _load() -> Pipeline:
+    from embedder.pipeline import load_default  # noqa: PLC0415 - torch only when it is needed
+
+    return load_default()
+
+
+def _faces(pipeline: Pipeline, photo: Path, min_face: float) -> list[Face]:
+    try:
+        image = images.decode(photo.read_bytes())
+    except ImageError as error:
+        raise EmbedderError(f"{photo}: {error.message} ({error.code})") from error
+    return pipeline.process([image], min_face=min_face)[0]
+
+
+def _described(face: Face) -> str:
+    box, quality = face.detection.box, face.quality
+    return (
+        f"  at ({box.x:.0f}, {box.y:.0f}), {box.width:.0f} x {box.height:.0f} pixels, "
+        f"score {face.detection.score:.3f}; sharpness {quality.sharpness:.0f}, "
+        f"brightness {quality.brightness:.2f}, yaw {quality.yaw:.0f}, pitch {quality.pitch:.0f}, "
+        f"roll {quality.roll:.0f}, eyes {quality.eye_distance:.0f} pixels apart"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
