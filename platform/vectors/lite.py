@@ -143,8 +143,9 @@ def _start(port: int) -> tuple[subprocess.Popen[bytes], str]:
 def _prepare(port: int) -> _Launch:
     """Folder, lock and port are ours, or a LiteError says why not."""
     binary = _binary()
+    data_dir().mkdir(mode=0o700, parents=True, exist_ok=True)
     home = data_dir() / "home"  # the server deletes $HOME/.cache/milvus
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    home.mkdir(mode=0o700, exist_ok=True)
     lock = _take_lock()
     _endpoint_path().unlink(missing_ok=True)
     # gRPC shares a taken port (SO_REUSEPORT) with whoever holds it instead of failing.

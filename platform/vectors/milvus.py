@@ -177,6 +177,23 @@ def ping() -> None:
         _client().list_collections(timeout=_timeout())
 
 
+@contextmanager
+def at_hand() -> Iterator[None]:
+    """Milvus for the length of a command: the one configured or running, or else our own Lite.
+
+    Raises:
+        IndexUnavailable: the embedded one can't be started.
+    """
+    if settings.MILVUS_URI:
+        yield
+        return
+    try:
+        with lite.running():
+            yield
+    except lite.LiteError as error:
+        raise IndexUnavailable(str(error)) from error
+
+
 def _timeout() -> int:
     seconds: int = settings.MILVUS_TIMEOUT_SECONDS
     return seconds
@@ -194,7 +211,7 @@ def _client() -> "MilvusClient":
 
 
 @lru_cache(maxsize=4)
-def _connect(uri: str, pid: int) -> "MilvusClient":  # noqa: ARG001 - a channel of gRPC breaks in a forked child
+def _connect(uri: str, pid: int) -> "MilvusClient":
     from pymilvus import MilvusClient  # noqa: PLC0415 - a second of imports and threads of gRPC
 
     return MilvusClient(uri=uri, token=settings.MILVUS_TOKEN, timeout=_timeout())

@@ -87,7 +87,7 @@ def _compare_vectors(
     generation: IndexGeneration, ids: Iterable[int], sample: int, report: Report
 ) -> None:
     candidates = sorted(ids)
-    chosen = random.sample(candidates, min(sample, len(candidates)))  # noqa: S311 - no secret
+    chosen = random.sample(candidates, min(sample, len(candidates)))
     report.sampled = len(chosen)
     for batch in _batches(chosen):
         held = {entry.template_id: entry for entry in milvus.get(generation.collection, batch)}

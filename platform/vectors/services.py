@@ -78,7 +78,10 @@ def mark_dirty(model: str, template_ids: Sequence[int]) -> None:
 
 def _note(generation: IndexGeneration, template_ids: Sequence[int]) -> None:
     VectorOutbox.objects.bulk_create(
-        [VectorOutbox(generation=generation, template_id=pk, stamp=new_id()) for pk in template_ids],
+        [
+            VectorOutbox(generation=generation, template_id=pk, stamp=new_id())
+            for pk in template_ids
+        ],
         batch_size=1000,
         update_conflicts=True,
         unique_fields=["generation", "template_id"],
@@ -92,8 +95,8 @@ def _note(generation: IndexGeneration, template_ids: Sequence[int]) -> None:
 @transaction.atomic
 def ensure_active_index(gallery: Gallery) -> IndexGeneration:
     """The generation that answers for a gallery, made and given to the worker if there is none."""
-    generation, created = IndexGeneration.objects.get_or_create(
-        _live(), model=gallery.model, server=milvus.server_label()
+    generation, created = IndexGeneration.objects.filter(_live()).get_or_create(
+        model=gallery.model, server=milvus.server_label()
     )
     if created:
         _fill(generation)

@@ -168,7 +168,9 @@ DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_UPLOAD
 # --- The queue (a hint; rows are the work) -------------------------------------------------------
 
 CELERY_BROKER_URL = env.url(
-    "CELERY_BROKER_URL", "filesystem://", ("filesystem", "redis", "rediss", "amqp", "amqps")
+    "CELERY_BROKER_URL",
+    "filesystem://localhost",
+    ("filesystem", "redis", "rediss", "amqp", "amqps"),
 )
 BROKER_DIR = VAR_DIR / "broker"
 

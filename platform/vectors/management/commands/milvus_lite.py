@@ -7,6 +7,7 @@ from vectors import lite
 
 class Command(BaseCommand):
     help = "Run the embedded index (Milvus Lite) in the foreground; `up` does this for you."
+    requires_system_checks = ()  # the index starts first, and needs nothing of the rest
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--port", type=int, help="default: the first free one from 19530")

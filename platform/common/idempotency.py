@@ -1,0 +1,138 @@
+"""`Idempotency-Key`: a POST sent again gets the first answer and does nothing twice."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db import IntegrityError, transaction
+from django.http import QueryDict
+from django.utils import timezone
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from .errors import Conflict, Problem
+from .models import IdempotentRequest
+
+HEADER = "Idempotency-Key"
+REMEMBERED = timedelta(days=1)
+# A first request that has given no answer for so long died with its process.
+ABANDONED = timedelta(minutes=2)
+MAX_KEY = 255
+
+View = Callable[..., Response]
+
+
+def idempotent(view: View) -> View:
+    """Decorate a POST handler of a REST framework view.
+
+    Only answers of success are remembered, for a day. Without the header nothing changes.
+
+    Raises:
+        Conflict: the key came with another request before (`idempotency_key_reused`), or the
+            first request is still under way (`idempotency_in_progress`).
+    """
+
+    @wraps(view)
+    def wrapper(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = request.headers.get(HEADER)
+        if key is None:
+            return view(self, request, *args, **kwargs)
+        if not 0 < len(key) <= MAX_KEY:
+            raise Problem(f"{HEADER} has 1 to {MAX_KEY} characters.", code="invalid")
+        record, fresh = _begin(_caller(request), key, fingerprint(request))
+        if not fresh:
+            return _remembered(record)
+        try:
+            response = view(self, request, *args, **kwargs)
+        except BaseException:
+            record.delete()
+            raise
+        _remember(record, response)
+        return response
+
+    return wrapper
+
+
+def fingerprint(request: Request) -> str:
+    """A hash of what is asked: method, address, fields, and the bytes of files."""
+    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    data = request.data
+    if not isinstance(data, QueryDict):
+        digest.update(json.dumps(data, sort_keys=True).encode())
+        return digest.hexdigest()
+    for name in sorted(data):
+        for value in data.getlist(name):
+            digest.update(f"{name}=".encode())
+            digest.update(hashlib.sha256(_bytes(value)).digest())
+    return digest.hexdigest()
+
+
+def forget_old() -> int:
+    """Delete answers older than a day. Returns how many."""
+    deleted, _ = IdempotentRequest.objects.filter(
+        created_at__lt=timezone.now() - REMEMBERED
+    ).delete()
+    return deleted
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, UploadedFile):
+        return str(value).encode()
+    value.seek(0)
+    content: bytes = value.read()
+    value.seek(0)
+    return content
+
+
+def _caller(request: Request) -> str:
+    return f"{type(request.user).__name__}:{request.user.pk}"[:80]
+
+
+def _begin(caller: str, key: str, asked: str) -> tuple[IdempotentRequest, bool]:
+    """The record of this key, and whether this request is the one to carry out."""
+    _drop_abandoned(caller, key)
+    try:
+        with transaction.atomic():
+            record = IdempotentRequest.objects.create(caller=caller, key=key, fingerprint=asked)
+            return record, True
+    except IntegrityError:
+        pass
+    record = IdempotentRequest.objects.get(caller=caller, key=key)
+    if record.fingerprint != asked:
+        raise Conflict(
+            f"This {HEADER} came with another request before. Use a new one.",
+            code="idempotency_key_reused",
+        )
+    if record.status is None:
+        raise Conflict(
+            "The first request with this key is still under way. Ask again shortly.",
+            code="idempotency_in_progress",
+            retry_after=1,
+        )
+    return record, False
+
+
+def _drop_abandoned(caller: str, key: str) -> None:
+    now = timezone.now()
+    mine = IdempotentRequest.objects.filter(caller=caller, key=key)
+    mine.filter(created_at__lt=now - REMEMBERED).delete()
+    mine.filter(created_at__lt=now - ABANDONED, status=None).delete()
+
+
+def _remember(record: IdempotentRequest, response: Response) -> None:
+    record.status = response.status_code
+    record.body = JSONRenderer().render(response.data).decode()
+    record.save(update_fields=["status", "body"])
+
+
+def _remembered(record: IdempotentRequest) -> Response:
+    return Response(
+        json.loads(record.body) if record.body else None,
+        status=record.status,
+        headers={"Idempotent-Replayed": "true"},
+    )

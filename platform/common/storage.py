@@ -1,0 +1,38 @@
+"""Where originals lie."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.files.storage import FileSystemStorage
+
+
+class DurableFileSystemStorage(FileSystemStorage):
+    """Files that are on the disk, not only in its cache, once `save` has returned.
+
+    A photo is acknowledged when its row is committed; after a power cut the row must not point
+    at an empty file.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(file_permissions_mode=0o600, directory_permissions_mode=0o700, **options)
+
+    def _save(self, name: str, content: Any) -> str:
+        try:
+            saved: str = super()._save(name, content)
+        except OSError:
+            # A disk that filled half-way must not keep the half.
+            Path(self.path(name)).unlink(missing_ok=True)
+            raise
+        path = Path(self.path(saved))
+        _sync(path)
+        _sync(path.parent)
+        return saved
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,39 @@
+"""Every address of the server."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import SimpleRouter
+
+from common.health import healthz
+from enrolment.api import PersonViewSet, PhotoViewSet
+from identification.api import DetectView, IdentifyView, VerifyView
+from people.api import GalleryViewSet
+from photos.api import FaceViewSet
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("galleries", GalleryViewSet)
+router.register("people", PersonViewSet)
+router.register("photos", PhotoViewSet)
+router.register("faces", FaceViewSet)
+
+api = [
+    path("", include(router.urls)),
+    path("identify", IdentifyView.as_view()),
+    path("verify", VerifyView.as_view()),
+    path("detect", DetectView.as_view()),
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("healthz", healthz),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(api)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+]
+
+handler400 = "common.problems.bad_request"
+handler404 = "common.problems.page_not_found"
+handler500 = "common.problems.server_error"

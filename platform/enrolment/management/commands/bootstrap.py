@@ -1,0 +1,32 @@
+"""`manage.py bootstrap`: what a fresh installation needs before anybody can sign in."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from accounts.actors import system
+from accounts.services import create_first_administrator
+from people.models import Gallery
+from people.services import create_gallery
+from vectors.services import ensure_active_index
+
+
+class Command(BaseCommand):
+    help = "Create the first administrator and a first gallery, if there are none."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        actor = system("bootstrap")
+        with transaction.atomic():
+            password = create_first_administrator(actor)
+            if not Gallery.objects.exists():
+                create_gallery(actor, name="Main", slug="main")
+        for gallery in Gallery.objects.filter(active_index=None):
+            ensure_active_index(gallery)
+        if password is not None:
+            self.stdout.write(
+                self.style.SUCCESS(
+                    f"\n  First administrator: admin\n  Password:            {password}\n"
+                    "  It is shown this once; change it in the admin.\n"
+                )
+            )

@@ -1,0 +1,92 @@
+"""Use cases on enrolled people: in and out of searches, removing photos, erasing."""
+
+from typing import Any
+
+from django.db import transaction
+
+from accounts.actors import Actor
+from audit.services import record
+from common.models import IdempotentRequest
+from people.access import require
+from people.models import Person, Role
+from people.services import update_person
+from photos.models import Photo
+from photos.services import remove
+from vectors.models import PersonTemplate
+from vectors.services import remove_templates, touch_templates
+
+from .fusion import refresh_template
+from .models import Erasure
+
+
+@transaction.atomic
+def set_active(actor: Actor, person: Person, *, active: bool) -> Person:
+    """Let searches find a person, or not. Their photos and template stay."""
+    require(actor, person.gallery, Role.OPERATOR)
+    person = _locked(person)
+    if person.active == active:
+        return person
+    person.active = active
+    person.save(update_fields=["active", "updated_at"])
+    touch_templates(person)
+    _record(actor, "person.activate" if active else "person.deactivate", person)
+    return person
+
+
+@transaction.atomic
+def change_person(actor: Actor, person: Person, **changes: Any) -> Person:
+    """Change what is known of a person and, with `active`, whether searches find them.
+
+    Raises:
+        Conflict: the external id is another person's there (`external_id_taken`).
+    """
+    active = changes.pop("active", person.active)
+    if changes:
+        person = update_person(actor, person, **changes)
+    return set_active(actor, person, active=active)
+
+
+@transaction.atomic
+def delete_photo(actor: Actor, photo: Photo) -> None:
+    """Delete a photo with its faces; the person's template is made anew without it."""
+    require(actor, photo.gallery, Role.OPERATOR)
+    person = _locked(photo.person) if photo.person else None
+    remove([photo])
+    if person is not None:
+        refresh_template(person)
+    record(actor, "photo.delete", f"photo:{photo.public_id}", photo.gallery.public_id)
+
+
+@transaction.atomic
+def erase(actor: Actor, person: Person) -> Erasure:
+    """Erase a person: rows, files, templates, index entries, remembered answers.
+
+    From the commit on no search returns them, whatever Milvus still holds; the outbox removes
+    that within seconds. What stays is the ledger's entry, which holds ids and counts only.
+    """
+    require(actor, person.gallery, Role.ADMIN)
+    person = _locked(person)
+    template_ids = list(PersonTemplate.objects.filter(person=person).values_list("pk", flat=True))
+    photos = remove(Photo.objects.filter(person=person))
+    templates = remove_templates(person)
+    erasure = Erasure.objects.create(
+        person=person.public_id,
+        gallery=person.gallery.public_id,
+        actor=str(actor),
+        photos=photos,
+        templates=templates,
+        template_ids=template_ids,
+    )
+    _record(actor, "person.erase", person)
+    IdempotentRequest.objects.filter(body__contains=str(person.public_id)).delete()
+    person.delete()
+    return erasure
+
+
+def _locked(person: Person) -> Person:
+    people = Person.objects.select_related("gallery").select_for_update(of=("self",))
+    return people.get(pk=person.pk)
+
+
+def _record(actor: Actor, action: str, person: Person) -> None:
+    record(actor, action, f"person:{person.public_id}", person.gallery.public_id)

@@ -1,0 +1,288 @@
+"""Identify, verify and detect over HTTP. Nothing of a probe is stored."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from common.api import UPLOAD_PROBLEMS, BoxField, BoxSerializer, problem
+from embedder.images import ImageInfo
+from embedder.types import Box, Detection, Face
+from people.access import gallery_for
+from people.api import ActorMixin
+from people.models import Role
+
+from . import services
+from .selectors import Candidate
+from .services import Lookup, Probes
+
+MAX_GALLERIES = 20
+MAX_TOP_K = 100
+
+
+class IdentifyRequestSerializer(serializers.Serializer[Any]):
+    """A photo, and where to search."""
+
+    photo = serializers.FileField(allow_empty_file=True)
+    galleries = serializers.ListField(
+        child=serializers.UUIDField(), min_length=1, max_length=MAX_GALLERIES
+    )
+    top_k = serializers.IntegerField(
+        min_value=1, max_value=MAX_TOP_K, default=5, help_text="Candidates for each face."
+    )
+    faces = serializers.ChoiceField(
+        choices=[each.value for each in Probes],
+        default=Probes.ALL.value,
+        help_text="Which of the faces found to look up.",
+    )
+    box = BoxField(required=False, help_text="Look up only the face in this box.")
+
+
+class VerifyRequestSerializer(serializers.Serializer[Any]):
+    """Two photos, each with one face."""
+
+    first = serializers.FileField(allow_empty_file=True)
+    second = serializers.FileField(allow_empty_file=True)
+
+
+class DetectRequestSerializer(serializers.Serializer[Any]):
+    """A photo."""
+
+    photo = serializers.FileField(allow_empty_file=True)
+
+
+class PhotoInfoSerializer(serializers.Serializer[Any]):
+    """What was sent, upright, in pixels."""
+
+    width = serializers.IntegerField()
+    height = serializers.IntegerField()
+    format = serializers.CharField()
+    first_frame_only = serializers.BooleanField()
+
+
+class DetectionSerializer(serializers.Serializer[Any]):
+    """A face found."""
+
+    box = BoxSerializer()
+    landmarks = serializers.ListField(child=serializers.ListField(child=serializers.FloatField()))
+    detector_score = serializers.FloatField()
+
+
+class CandidatePersonSerializer(serializers.Serializer[Any]):
+    """Who it may be."""
+
+    id = serializers.UUIDField()
+    gallery = serializers.UUIDField()
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class EvidenceSerializer(serializers.Serializer[Any]):
+    """The enrolled face most like the probe."""
+
+    face = serializers.UUIDField()
+    photo = serializers.UUIDField()
+    score = serializers.FloatField()
+
+
+class CandidateSerializer(serializers.Serializer[Any]):
+    """A person with the exact score (cosine, -1 to 1) of their template."""
+
+    person = CandidatePersonSerializer()
+    score = serializers.FloatField()
+    evidence = EvidenceSerializer(allow_null=True)
+
+
+class LookupSerializer(DetectionSerializer):
+    """A face looked up."""
+
+    quality = serializers.DictField(child=serializers.FloatField())
+    decision = serializers.CharField(
+        allow_null=True, help_text="Null: the gallery has no thresholds yet."
+    )
+    candidates = CandidateSerializer(many=True)
+
+
+class IdentificationSerializer(serializers.Serializer[Any]):
+    """The answer to a lookup; `searched` is N, the number of people compared with."""
+
+    photo = PhotoInfoSerializer()
+    model = serializers.CharField()
+    searched = serializers.IntegerField()
+    faces = LookupSerializer(many=True)
+    timings_ms = serializers.DictField(child=serializers.FloatField())
+
+
+class VerifiedFaceSerializer(DetectionSerializer):
+    """The face of one of the two photos."""
+
+    photo = PhotoInfoSerializer()
+    quality = serializers.DictField(child=serializers.FloatField())
+
+
+class VerificationSerializer(serializers.Serializer[Any]):
+    """The score (cosine, -1 to 1) of two faces."""
+
+    score = serializers.FloatField()
+    decision = serializers.CharField(allow_null=True)
+    model = serializers.CharField()
+    faces = VerifiedFaceSerializer(many=True)
+    timings_ms = serializers.DictField(child=serializers.FloatField())
+
+
+class DetectedSerializer(serializers.Serializer[Any]):
+    """The faces found, widest first."""
+
+    photo = PhotoInfoSerializer()
+    faces = DetectionSerializer(many=True)
+    timings_ms = serializers.DictField(child=serializers.FloatField())
+
+
+INDEX_PROBLEMS = {503: problem("`index_unavailable`, `index_not_ready`: try again, never a no")}
+
+
+class IdentifyView(ActorMixin, APIView):
+    """1:N."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="identify",
+        tags=["identify"],
+        summary="Who is it? Look up the faces of a photo in galleries (1:N)",
+        request={"multipart/form-data": IdentifyRequestSerializer},
+        responses={200: IdentificationSerializer, **UPLOAD_PROBLEMS, **INDEX_PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        """No face found is 200 with `faces: []`."""
+        serializer = IdentifyRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = serializer.validated_data
+        unique = dict.fromkeys(fields["galleries"])
+        galleries = [gallery_for(self.actor, each, Role.VIEWER) for each in unique]
+        answer = services.identify(
+            self.actor,
+            galleries,
+            fields["photo"].read(),
+            top_k=fields["top_k"],
+            faces=Probes(fields["faces"]),
+            box=Box(**fields["box"]) if "box" in fields else None,
+        )
+        return Response(
+            {
+                "photo": _info(answer.info),
+                "model": answer.model,
+                "searched": answer.searched,
+                "faces": [_lookup(each) for each in answer.lookups],
+                "timings_ms": answer.timings,
+            }
+        )
+
+
+class VerifyView(ActorMixin, APIView):
+    """1:1."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="verify",
+        tags=["identify"],
+        summary="Is it the same person? Compare the faces of two photos (1:1)",
+        request={"multipart/form-data": VerifyRequestSerializer},
+        responses={200: VerificationSerializer, **UPLOAD_PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        """A photo without exactly one face is a 422."""
+        serializer = VerifyRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = serializer.validated_data
+        answer = services.verify(fields["first"].read(), fields["second"].read())
+        faces = [
+            {"photo": _info(info), **_face(face)}
+            for face, info in zip(answer.faces, answer.infos, strict=True)
+        ]
+        return Response(
+            {
+                "score": answer.score,
+                "decision": None,
+                "model": services.DEFAULT_MODEL,
+                "faces": faces,
+                "timings_ms": answer.timings,
+            }
+        )
+
+
+class DetectView(ActorMixin, APIView):
+    """Faces only."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="detect",
+        tags=["identify"],
+        summary="Where are faces? Find them on a photo",
+        request={"multipart/form-data": DetectRequestSerializer},
+        responses={200: DetectedSerializer, **UPLOAD_PROBLEMS},
+    )
+    def post(self, request: Request) -> Response:
+        """No face found is 200 with `faces: []`."""
+        serializer = DetectRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        answer = services.detect(serializer.validated_data["photo"].read())
+        return Response(
+            {
+                "photo": _info(answer.info),
+                "faces": [_detection(each) for each in answer.detections],
+                "timings_ms": answer.timings,
+            }
+        )
+
+
+def _info(info: ImageInfo) -> dict[str, Any]:
+    return {
+        "width": info.width,
+        "height": info.height,
+        "format": info.format,
+        "first_frame_only": info.frames > 1,
+    }
+
+
+def _detection(detection: Detection) -> dict[str, Any]:
+    box = detection.box
+    return {
+        "box": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
+        "landmarks": [list(point) for point in detection.landmarks.points],
+        "detector_score": detection.score,
+    }
+
+
+def _face(face: Face) -> dict[str, Any]:
+    return {**_detection(face.detection), "quality": face.quality.as_dict()}
+
+
+def _lookup(lookup: Lookup) -> dict[str, Any]:
+    return {
+        **_face(lookup.face),
+        "decision": None,
+        "candidates": [_candidate(each) for each in lookup.candidates],
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    person, evidence = candidate.person, candidate.evidence
+    return {
+        "person": {
+            "id": str(person.public_id),
+            "gallery": str(person.gallery.public_id),
+            "external_id": person.external_id,
+            "name": person.name,
+        },
+        "score": candidate.score,
+        "evidence": None
+        if evidence is None
+        else {"face": str(evidence.face), "photo": str(evidence.photo), "score": evidence.score},
+    }

@@ -1,0 +1,197 @@
+"""Identify (1:N), verify (1:1), detect.
+
+The probe is embedded in the process that answers: one picture, low latency. Nothing of it is
+stored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from accounts.actors import Actor
+from common.errors import Problem, Unprocessable
+from embedder.images import DecodedImage, ImageInfo
+from embedder.types import Box, Detection, Face
+from people.access import require
+from people.models import DEFAULT_MODEL, Gallery, Role
+from photos import pipeline
+from photos.faces import best_under, nearest_centre, widest
+from photos.intake import decode_photo
+from vectors.selectors import search, searchable_count
+
+from .selectors import SPARE_HITS, Candidate, candidates
+from .timing import Stopwatch
+
+# A crowd's smaller faces are listed by `detect`; a lookup of more would keep the server busy for
+# one caller. The largest are taken.
+MAX_PROBES = 32
+
+
+class Probes(StrEnum):
+    """Which of the faces on a photo to look up."""
+
+    ALL = "all"
+    CENTRAL = "central"
+    LARGEST = "largest"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """One face looked up, and who it may be, best first."""
+
+    face: Face
+    candidates: list[Candidate]
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """The answer to a photo."""
+
+    info: ImageInfo
+    model: str
+    searched: int
+    lookups: list[Lookup]
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The score of two photos' faces, and those faces."""
+
+    score: float
+    faces: tuple[Face, Face]
+    infos: tuple[ImageInfo, ImageInfo]
+    timings: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The faces on a photo, without templates."""
+
+    info: ImageInfo
+    detections: list[Detection]
+    timings: dict[str, float]
+
+
+def identify(
+    actor: Actor,
+    galleries: Sequence[Gallery],
+    data: bytes,
+    *,
+    top_k: int = 5,
+    faces: Probes = Probes.ALL,
+    box: Box | None = None,
+) -> Identification:
+    """Look up the faces of a photo in galleries that share one model.
+
+    A given `box` chooses the face it overlaps most; no face found is an answer, not an error.
+
+    Raises:
+        BadPhoto, TooLarge: the file can't be used.
+        Problem: the galleries have several models (`several_models`).
+        IndexUnavailable: Milvus is away or the index is not ready; never "no match".
+    """
+    for gallery in galleries:
+        require(actor, gallery, Role.VIEWER)
+    model = _one_model(galleries)
+    watch = Stopwatch()
+    with watch.stage("decode"):
+        image = decode_photo(data)
+    with watch.stage("detect"):
+        detections = _chosen(pipeline.detect(model, [image])[0], image, faces, box)
+    with watch.stage("embed"):
+        found = pipeline.embed(model, [image], [detections])[0] if detections else []
+    lookups = _look_up(galleries, found, top_k, watch)
+    with watch.stage("count"):
+        searched = searchable_count(galleries)
+    return Identification(image.info, model, searched, lookups, watch.milliseconds())
+
+
+def _one_model(galleries: Sequence[Gallery]) -> str:
+    models = sorted({gallery.model for gallery in galleries})
+    if len(models) != 1:
+        raise Problem(
+            f"These galleries use the models {', '.join(models)}, whose templates can't be "
+            "compared. Search them one by one.",
+            code="several_models",
+        )
+    return models[0]
+
+
+def _chosen(
+    detections: Sequence[Detection], image: DecodedImage, faces: Probes, box: Box | None
+) -> list[Detection]:
+    if not detections:
+        return []
+    if box is not None:
+        pointed = best_under(detections, box)
+        return [] if pointed is None else [detections[pointed]]
+    if faces is Probes.LARGEST:
+        return [detections[widest(detections)]]
+    if faces is Probes.CENTRAL:
+        size = (image.info.width, image.info.height)
+        return [detections[nearest_centre(detections, size)]]
+    return list(detections[:MAX_PROBES])
+
+
+def _look_up(
+    galleries: Sequence[Gallery], found: Sequence[Face], top_k: int, watch: Stopwatch
+) -> list[Lookup]:
+    if not found:
+        return []
+    probes = np.stack([face.template for face in found])
+    with watch.stage("search"):
+        hits = search(galleries, probes, top_k + SPARE_HITS)
+    with watch.stage("score"):
+        ranked = candidates(galleries, probes, hits, top_k)
+    return [Lookup(face, best) for face, best in zip(found, ranked, strict=True)]
+
+
+def verify(first: bytes, second: bytes) -> Verification:
+    """Compare the faces of two photos, each of which must show exactly one.
+
+    Raises:
+        BadPhoto, TooLarge: a file can't be used.
+        Unprocessable: a photo shows no face or several (`no_face`, `several_faces`).
+    """
+    watch = Stopwatch()
+    with watch.stage("decode"):
+        images = [decode_photo(first), decode_photo(second)]
+    with watch.stage("detect"):
+        detections = pipeline.detect(DEFAULT_MODEL, images)
+    for number, found in enumerate(detections, start=1):
+        _check_one_face(number, found)
+    with watch.stage("embed"):
+        (one,), (other,) = pipeline.embed(DEFAULT_MODEL, images, detections)
+    score = float(one.template @ other.template)
+    infos = (images[0].info, images[1].info)
+    return Verification(score, (one, other), infos, watch.milliseconds())
+
+
+def _check_one_face(number: int, found: Sequence[Detection]) -> None:
+    if len(found) == 1:
+        return
+    code = "several_faces" if found else "no_face"
+    count = len(found) or "no"
+    raise Unprocessable(
+        f"Photo {number} shows {count} face{'' if len(found) == 1 else 's'}; it must show exactly "
+        "one. Crop it or send another.",
+        code=code,
+        photo=number,
+    )
+
+
+def detect(data: bytes) -> Found:
+    """Find the faces of a photo.
+
+    Raises:
+        BadPhoto, TooLarge: the file can't be used.
+    """
+    watch = Stopwatch()
+    with watch.stage("decode"):
+        image = decode_photo(data)
+    with watch.stage("detect"):
+        detections = pipeline.detect(DEFAULT_MODEL, [image])[0]
+    return Found(image.info, detections, watch.milliseconds())

@@ -1,0 +1,175 @@
+"""Galleries and people over HTTP."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.actors import Actor, actor_of
+from common.api import MetadataField, problem
+from common.idempotency import idempotent
+
+from . import services
+from .access import gallery_for, visible_galleries
+from .models import Gallery, Person, Role
+from .selectors import person_for, visible_people
+
+
+class GallerySerializer(serializers.ModelSerializer[Gallery]):
+    """A gallery and its settings."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+
+    class Meta:
+        model = Gallery
+        fields = [
+            "id", "name", "slug", "description", "model", "min_face", "several_faces",
+            "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["model", "created_at", "updated_at"]
+        # A taken slug is a conflict (409), which the service reports.
+        extra_kwargs = {"slug": {"validators": []}}
+
+
+class GalleryUpdateSerializer(GallerySerializer):
+    """What of a gallery can change: not its slug, which addresses may hold."""
+
+    class Meta(GallerySerializer.Meta):
+        read_only_fields = ["slug", "model", "created_at", "updated_at"]
+
+
+class PersonSerializer(serializers.ModelSerializer[Person]):
+    """Somebody in a gallery."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    gallery = serializers.UUIDField(source="gallery.public_id", read_only=True)
+    external_id = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    name = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    notes = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
+    metadata = MetadataField(required=False)
+
+    class Meta:
+        model = Person
+        fields = [
+            "id", "gallery", "external_id", "name", "notes", "metadata", "active",
+            "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = ["created_at", "updated_at"]
+        validators: list[Any] = []
+
+
+class PersonCreateSerializer(PersonSerializer):
+    """A new person."""
+
+    gallery = serializers.UUIDField()  # type: ignore[assignment]
+
+    class Meta(PersonSerializer.Meta):
+        read_only_fields = ["active", "created_at", "updated_at"]
+
+
+class PersonFilter(django_filters.FilterSet):
+    """`?gallery=&external_id=&active=&search=`; search looks in names and external ids."""
+
+    gallery = django_filters.UUIDFilter(field_name="gallery__public_id")
+    search = django_filters.CharFilter(method="filter_search")
+
+    class Meta:
+        model = Person
+        fields = ["external_id", "active"]
+
+    def filter_search(self, queryset: QuerySet[Person], name: str, value: str) -> QuerySet[Person]:
+        """People in whose name or external id every word occurs."""
+        for word in value.split():
+            queryset = queryset.filter(Q(name__icontains=word) | Q(external_id__icontains=word))
+        return queryset
+
+
+class ActorMixin:
+    """Views that know who asks."""
+
+    request: Request
+
+    @property
+    def actor(self) -> Actor:
+        """Who asks. Raises NotAuthenticated."""
+        return actor_of(self.request.user)
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List the galleries you have access to"),
+    retrieve=extend_schema(summary="Show a gallery"),
+)
+class GalleryViewSet(
+    ActorMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Gallery]
+):
+    """Galleries: sets of people searched together."""
+
+    queryset = Gallery.objects.none()
+    serializer_class = GallerySerializer
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Gallery]:
+        """Those that the caller may see."""
+        return visible_galleries(self.actor)
+
+    @extend_schema(
+        summary="Make a gallery",
+        description="For site administrators.",
+        responses={201: GallerySerializer, 409: problem("`slug_taken`")},
+    )
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Make a gallery."""
+        serializer = GallerySerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        gallery = services.create_gallery(self.actor, **serializer.validated_data)
+        return Response(GallerySerializer(gallery).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Change a gallery's settings",
+        request=GalleryUpdateSerializer,
+        responses=GallerySerializer,
+    )
+    def partial_update(self, request: Request, **kwargs: Any) -> Response:
+        """Change settings."""
+        gallery = gallery_for(self.actor, kwargs["id"], Role.ADMIN)
+        serializer = GalleryUpdateSerializer(gallery, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        gallery = services.update_gallery(self.actor, gallery, **serializer.validated_data)
+        return Response(GallerySerializer(gallery).data)
+
+    @extend_schema(
+        summary="Delete an empty gallery",
+        responses={204: OpenApiResponse(), 409: problem("`gallery_not_empty`")},
+    )
+    def destroy(self, request: Request, **kwargs: Any) -> Response:
+        """Delete it, if nobody is in it."""
+        gallery = gallery_for(self.actor, kwargs["id"], Role.ADMIN)
+        services.delete_gallery(self.actor, gallery)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PersonViewSet(
+    ActorMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Person]
+):
+    """People, as far as no face is concerned; `enrolment.api` adds the rest."""
+
+    queryset = Person.objects.none()
+    serializer_class = PersonSerializer
+    filterset_class = PersonFilter
+    lookup_field = "public_id"
+    lookup_url_kwarg = "id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> QuerySet[Person]:
+        """Those of the caller's galleries."""
+        return visible_people(self.actor)
+
+    def _person(self, role: Role) -> Person:
+        return person_for(self.actor, self.kwargs["id"], role)

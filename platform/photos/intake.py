@@ -1,0 +1,61 @@
+"""Judging the bytes of a photo: what is wrong with the file itself is said at once, as a 4xx."""
+
+import hashlib
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from django.conf import settings
+
+from common.errors import Problem
+from common.uploads import too_large
+from embedder.errors import ImageError
+from embedder.images import DecodedImage, ImageInfo, decode
+
+# The longer side, in pixels, to which large photos are reduced while they are decoded. A face of
+# 100 px on a photo of 24 megapixels keeps 34 px: enough to find it. (docs/adr/0005-domain.md)
+WORKING_SIDE = 2048
+
+_STATUS = {
+    "empty_file": HTTPStatus.BAD_REQUEST,
+    "unsupported_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+}
+
+
+class BadPhoto(Problem):
+    """The file is no photo that can be used; `code` says why."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A photo's bytes that were decoded once, and found good."""
+
+    data: bytes
+    sha256: str
+    info: ImageInfo
+
+
+def examine(data: bytes) -> Intake:
+    """Check a photo's bytes by decoding them.
+
+    Raises:
+        BadPhoto, TooLarge: they can't be used.
+    """
+    decoded = decode_photo(data)
+    return Intake(data, hashlib.sha256(data).hexdigest(), decoded.info)
+
+
+def decode_photo(data: bytes, max_side: int = WORKING_SIDE) -> DecodedImage:
+    """Decode a photo to 8-bit RGB, upright, its longer side at most `max_side` pixels.
+
+    Raises:
+        BadPhoto, TooLarge: it can't be decoded, or is not allowed.
+    """
+    if len(data) > settings.MAX_UPLOAD_BYTES:
+        raise too_large()
+    try:
+        return decode(data, max_side=max_side, max_pixels=settings.MAX_PIXELS)
+    except ImageError as error:
+        status = _STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+        raise BadPhoto(error.message, code=error.code, status=status) from error

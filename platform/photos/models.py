@@ -1,0 +1,176 @@
+"""Originals, photos and faces."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Length
+from django.db.models.lookups import Exact
+
+from common.ids import new_id
+from common.models import PublicModel
+from people.models import Gallery, Person, SeveralFaces
+from vectors.codec import BYTES
+from vectors.models import PersonTemplate
+
+
+def original_path(original: "Original", filename: str) -> str:
+    """A name of our own: `filename` is the sender's and is not used.
+
+    It is never used twice, so that deleting an old file can't hit one that was just uploaded.
+    """
+    gallery = original.gallery.public_id.hex
+    return f"originals/{gallery}/{original.sha256[:2]}/{original.public_id.hex}{original.extension}"
+
+
+class Original(PublicModel):
+    """The bytes of a photo as they were sent, kept once per gallery.
+
+    It goes with the last photo that refers to it.
+    """
+
+    gallery = models.ForeignKey(Gallery, on_delete=models.PROTECT, related_name="originals")
+    sha256 = models.CharField(max_length=64)
+    file = models.FileField(upload_to=original_path, max_length=300)
+    bytes = models.PositiveIntegerField()
+    media_type = models.CharField(max_length=40)
+    extension = models.CharField(max_length=10)
+    width = models.PositiveIntegerField(help_text="Pixels, upright.")
+    height = models.PositiveIntegerField(help_text="Pixels, upright.")
+    frames = models.PositiveIntegerField(
+        default=1, help_text="More than one: an animation, of which the first frame counts."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gallery", "sha256"], name="one_original_per_gallery"),
+            models.CheckConstraint(
+                condition=Exact(Length("sha256"), 64), name="original_sha256_length"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]} {self.width}x{self.height}"
+
+
+class PhotoState(models.TextChoices):
+    """Where a photo is on its way."""
+
+    RECEIVED = "received", "Received: waits for a worker"
+    PROCESSING = "processing", "Processing: a worker has it"
+    ENROLLED = "enrolled", "Enrolled: its face is part of the person's template"
+    REJECTED = "rejected", "Rejected: its face can't be used"
+    REVIEW = "review", "Review: waits for a person's decision"
+    QUARANTINED = "quarantined", "Quarantined: failed three times"
+
+
+FINAL_STATES = (
+    PhotoState.ENROLLED,
+    PhotoState.REJECTED,
+    PhotoState.REVIEW,
+    PhotoState.QUARANTINED,
+)
+
+
+class Source(models.TextChoices):
+    """How a photo came."""
+
+    API = "api"
+    DEMO = "demo"
+
+
+class Photo(PublicModel):
+    """A photo given for a person's enrolment, or kept without one."""
+
+    gallery = models.ForeignKey(Gallery, on_delete=models.PROTECT, related_name="photos")
+    person = models.ForeignKey(
+        Person, on_delete=models.PROTECT, related_name="photos", null=True, blank=True
+    )
+    original = models.ForeignKey(Original, on_delete=models.PROTECT, related_name="photos")
+    source = models.CharField(max_length=10, choices=Source, default=Source.API)
+    state = models.CharField(max_length=12, choices=PhotoState, default=PhotoState.RECEIVED)
+    code = models.CharField(max_length=40, blank=True, help_text="Why, for programs.")
+    text = models.TextField(blank=True, help_text="Why, for people.")
+    several_faces = models.CharField(
+        max_length=10,
+        choices=SeveralFaces,
+        blank=True,
+        help_text="Overrides the gallery's policy for this photo.",
+    )
+    face_box = models.JSONField(
+        null=True, blank=True, help_text="The face meant: {x, y, width, height} in pixels."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease = models.UUIDField(null=True, help_text="The run of the worker that has it.")
+    leased_until = models.DateTimeField(null=True)
+    processed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person", "original"], name="one_photo_per_person_and_bytes"
+            ),
+            models.CheckConstraint(condition=Q(state__in=PhotoState.values), name="photo_state"),
+            models.CheckConstraint(
+                condition=Q(several_faces__in=["", *SeveralFaces.values]),
+                name="photo_several_faces",
+            ),
+            models.CheckConstraint(
+                condition=Q(state=PhotoState.PROCESSING, lease__isnull=False)
+                | (~Q(state=PhotoState.PROCESSING) & Q(lease__isnull=True)),
+                name="photo_leased_while_processing",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=[PhotoState.REJECTED, PhotoState.QUARANTINED]) | ~Q(code=""),
+                name="photo_refused_with_code",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=[PhotoState.RECEIVED, PhotoState.PROCESSING]),
+                name="photos_under_way",
+            ),
+            models.Index(fields=["gallery", "state"], name="photos_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"photo {self.public_id} ({self.state})"
+
+
+class Face(models.Model):
+    """A face found on a photo; at most one of a photo goes into the person's template."""
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.UUIDField(default=new_id, unique=True, editable=False)
+    photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="faces")
+    x = models.FloatField()
+    y = models.FloatField()
+    width = models.FloatField()
+    height = models.FloatField()
+    landmarks = models.JSONField(help_text="Five [x, y] in pixels: eyes, nose, mouth corners.")
+    detector_score = models.FloatField()
+    quality = models.JSONField(default=dict)
+    vector = models.BinaryField()
+    model = models.CharField(max_length=80)
+    template = models.ForeignKey(
+        PersonTemplate, on_delete=models.SET_NULL, null=True, related_name="faces"
+    )
+    unused_because = models.CharField(
+        max_length=40, blank=True, help_text="Why it went into no template."
+    )
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Exact(Length("vector"), BYTES), name="face_vector_bytes"
+            ),
+            models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="face_box"),
+            models.UniqueConstraint(
+                fields=["photo"],
+                condition=Q(template__isnull=False),
+                name="one_enrolled_face_per_photo",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"face {self.public_id}"

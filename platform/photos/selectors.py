@@ -1,0 +1,42 @@
+"""Reading photos and faces."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from accounts.actors import Actor
+from common.errors import NotFound
+from people.access import require, visible_galleries
+from people.models import Role
+
+from .models import Face, Photo
+
+
+def visible_photos(actor: Actor) -> QuerySet[Photo]:
+    """The photos of the actor's galleries, with what an answer shows of them."""
+    photos = Photo.objects.select_related("gallery", "person__gallery", "original")
+    if not actor.is_site_admin:
+        photos = photos.filter(gallery__in=visible_galleries(actor))
+    return photos.prefetch_related("faces__template")
+
+
+def photo_for(actor: Actor, public_id: UUID, role: Role) -> Photo:
+    """The photo of this id, if the actor has at least `role` in its gallery.
+
+    Raises:
+        NotFound: there is none, or it is another tenant's.
+        Forbidden: the actor's role is less.
+    """
+    photo = visible_photos(actor).filter(public_id=public_id).first()
+    if photo is None:
+        raise NotFound("photo")
+    require(actor, photo.gallery, role)
+    return photo
+
+
+def visible_faces(actor: Actor) -> QuerySet[Face]:
+    """The faces on the photos of the actor's galleries."""
+    faces = Face.objects.select_related("photo__gallery", "photo__person", "photo__original")
+    if actor.is_site_admin:
+        return faces
+    return faces.filter(photo__gallery__in=visible_galleries(actor))

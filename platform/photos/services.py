@@ -1,0 +1,307 @@
+"""The life of a photo: received, claimed by a worker, finished, deleted."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from pathlib import PurePosixPath
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.actors import Actor
+from audit.services import record
+from common.errors import Conflict, NotFound
+from common.queue import PROCESS_PHOTOS, enqueue_on_commit
+from people.access import require
+from people.models import Gallery, Person, Role
+
+from .intake import Intake
+from .models import FINAL_STATES, Original, Photo, PhotoState, Source
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 3
+# A worker that has said nothing for so long is taken for dead; workers.app ends one that hangs
+# before this (TASK_SECONDS there).
+LEASE = timedelta(seconds=60)
+
+
+# --- Receiving ----------------------------------------------------------------------------
+
+
+def receive(
+    actor: Actor,
+    gallery: Gallery,
+    person: Person | None,
+    intake: Intake,
+    *,
+    several_faces: str = "",
+    face_box: dict[str, float] | None = None,
+    source: str = Source.API,
+) -> tuple[Photo, bool]:
+    """Store a photo and hand it to the workers; returns it and whether it is new.
+
+    The same bytes for the same person are the same photo.
+
+    Raises:
+        NotFound, Forbidden: the actor may not enrol in this gallery.
+    """
+    require(actor, gallery, Role.OPERATOR)
+    known = _known(gallery, person, intake)
+    if known is not None:
+        return known, False
+    fields = {"several_faces": several_faces, "face_box": face_box, "source": source}
+    saved = _save_file(gallery, intake)
+    try:
+        with transaction.atomic():
+            photo, created = _store(person, saved, fields)
+            if created:
+                _announce(actor, photo)
+    except BaseException:
+        _delete_files([saved.file.name])
+        raise
+    if photo.original_id != saved.pk:
+        # Somebody else stored the same bytes a moment ago.
+        _delete_files([saved.file.name])
+    return photo, created
+
+
+def _known(gallery: Gallery, person: Person | None, intake: Intake) -> Photo | None:
+    return Photo.objects.filter(
+        gallery=gallery, person=person, original__sha256=intake.sha256
+    ).first()
+
+
+def _save_file(gallery: Gallery, intake: Intake) -> Original:
+    """The file on the disk, and its row not yet in the database."""
+    original = Original(
+        gallery=gallery,
+        sha256=intake.sha256,
+        bytes=len(intake.data),
+        media_type=intake.info.media_type,
+        extension=intake.info.extension,
+        width=intake.info.width,
+        height=intake.info.height,
+        frames=intake.info.frames,
+    )
+    original.file.save("", ContentFile(intake.data), save=False)
+    return original
+
+
+def _store(person: Person | None, saved: Original, fields: dict[str, Any]) -> tuple[Photo, bool]:
+    gallery = saved.gallery
+    if person is not None:
+        # An erasure under way ends first; then there is nobody to add to.
+        person = Person.objects.select_for_update().filter(pk=person.pk).first()
+        if person is None:
+            raise NotFound("person")
+    original = (
+        Original.objects.select_for_update().filter(gallery=gallery, sha256=saved.sha256).first()
+    )
+    if original is None:
+        saved.save()
+        original = saved
+    if person is None:
+        existing = Photo.objects.filter(original=original, person=None).first()
+        if existing is not None:
+            return existing, False
+        return Photo.objects.create(gallery=gallery, original=original, **fields), True
+    return Photo.objects.get_or_create(
+        gallery=gallery, person=person, original=original, defaults=fields
+    )
+
+
+def _announce(actor: Actor, photo: Photo) -> None:
+    _record(actor, "photo.receive", photo)
+    enqueue_on_commit(PROCESS_PHOTOS, [str(photo.public_id)])
+
+
+@transaction.atomic
+def process_again(actor: Actor, photo: Photo, **choices: Any) -> Photo:
+    """Send a photo that was rejected or quarantined through the workers once more.
+
+    `choices` may change `several_faces` and `face_box`.
+
+    Raises:
+        Conflict: it is under way, or enrolled already (`photo_state`).
+    """
+    require(actor, photo.gallery, Role.OPERATOR)
+    photo = Photo.objects.select_for_update().get(pk=photo.pk)
+    if photo.state not in (PhotoState.REJECTED, PhotoState.QUARANTINED):
+        raise Conflict(
+            f"Only a rejected or quarantined photo can be processed again; this is {photo.state}.",
+            code="photo_state",
+        )
+    for field, value in choices.items():
+        setattr(photo, field, value)
+    photo.faces.all().delete()
+    photo.state, photo.code, photo.text, photo.attempts = PhotoState.RECEIVED, "", "", 0
+    photo.processed_at = None
+    photo.save()
+    _record(actor, "photo.process_again", photo)
+    enqueue_on_commit(PROCESS_PHOTOS, [str(photo.public_id)])
+    return photo
+
+
+# --- In the hands of a worker -------------------------------------------------------------
+
+
+@transaction.atomic
+def claim(hints: Sequence[UUID], limit: int) -> tuple[UUID, list[Photo]]:
+    """Take photos to work on: those hinted at, then any others that wait.
+
+    Returns the lease and the photos. A photo that failed before is taken alone, so that one which
+    kills its worker can't take others into quarantine with it.
+    """
+    now = timezone.now()
+    waiting = Q(state=PhotoState.RECEIVED) | Q(state=PhotoState.PROCESSING, leased_until__lt=now)
+    candidates = Photo.objects.select_for_update(skip_locked=True).filter(waiting).order_by("id")
+    chosen = list(candidates.filter(public_id__in=hints)[:limit])
+    taken = [photo.pk for photo in chosen]
+    chosen += candidates.exclude(pk__in=taken)[: limit - len(chosen)]
+    chosen = _alone_if_failed(chosen)
+    lease = uuid4()
+    Photo.objects.filter(pk__in=[photo.pk for photo in chosen]).update(
+        state=PhotoState.PROCESSING,
+        lease=lease,
+        leased_until=now + LEASE,
+        attempts=F("attempts") + 1,
+    )
+    leased = Photo.objects.filter(lease=lease).select_related("original", "gallery", "person")
+    return lease, list(leased.order_by("id"))
+
+
+def _alone_if_failed(photos: list[Photo]) -> list[Photo]:
+    fresh = [photo for photo in photos if photo.attempts == 0]
+    return fresh or photos[:1]
+
+
+def locked_if_leased(photo: Photo, lease: UUID) -> Photo | None:
+    """The photo's row, locked, if this run still has it; None if it was taken away or deleted."""
+    return Photo.objects.select_for_update().filter(pk=photo.pk, lease=lease).first()
+
+
+def finish(photo: Photo, state: PhotoState, code: str = "", text: str = "") -> None:
+    """Write a photo's final state, inside the transaction that stores what follows from it."""
+    photo.state, photo.code, photo.text = state, code, text
+    photo.lease = photo.leased_until = None
+    photo.processed_at = timezone.now()
+    photo.save(
+        update_fields=[
+            "state",
+            "code",
+            "text",
+            "lease",
+            "leased_until",
+            "processed_at",
+            "updated_at",
+        ]
+    )
+
+
+@transaction.atomic
+def fail(photo: Photo, lease: UUID, reason: str) -> None:
+    """Give a photo back after an error: to the queue, or after three attempts to quarantine."""
+    held = locked_if_leased(photo, lease)
+    if held is not None:
+        _give_back(held, reason)
+
+
+def release_expired() -> int:
+    """Give back what dead workers held. Returns how many photos wait for a worker.
+
+    The sweeper calls this and wakes a worker, whatever became of the messages.
+    """
+    with transaction.atomic():
+        expired = Photo.objects.select_for_update(skip_locked=True).filter(
+            state=PhotoState.PROCESSING, leased_until__lt=timezone.now()
+        )
+        for photo in expired:
+            _give_back(photo, "its worker died while it had this photo")
+    return Photo.objects.filter(state=PhotoState.RECEIVED).count()
+
+
+def _give_back(photo: Photo, reason: str) -> None:
+    if photo.attempts >= MAX_ATTEMPTS:
+        logger.warning("photo %s is quarantined: %s", photo.public_id, reason)
+        finish(
+            photo,
+            PhotoState.QUARANTINED,
+            "quarantined",
+            f"Processing failed {photo.attempts} times; the last time {reason}. Try it again, or "
+            "send another photo.",
+        )
+        return
+    photo.state, photo.lease, photo.leased_until = PhotoState.RECEIVED, None, None
+    photo.save(update_fields=["state", "lease", "leased_until", "updated_at"])
+
+
+# --- Removing -----------------------------------------------------------------------------
+
+
+def remove(photos: Iterable[Photo]) -> int:
+    """Delete photos with their faces, and the originals that nothing refers to any more.
+
+    Runs inside the caller's transaction; files go when it is committed. Returns how many photos.
+    """
+    photos = list(photos)
+    originals = {photo.original_id for photo in photos}
+    Photo.objects.filter(pk__in=[photo.pk for photo in photos]).delete()
+    orphans = list(
+        Original.objects.select_for_update(of=("self",))
+        .filter(pk__in=originals)
+        .exclude(photos__isnull=False)
+    )
+    Original.objects.filter(pk__in=[original.pk for original in orphans]).delete()
+    names = [original.file.name for original in orphans]
+    transaction.on_commit(lambda: _delete_files(names))
+    return len(photos)
+
+
+def _delete_files(names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            default_storage.delete(name)
+        except OSError:
+            # remove_orphan_files will find it.
+            logger.exception("could not delete a file; it is tried again within the hour")
+
+
+ORPHAN_AGE = timedelta(hours=1)
+
+
+def remove_orphan_files() -> int:
+    """Delete files that no row refers to: what a crash between disk and database left behind.
+
+    Returns how many. Files of the last hour may belong to an upload under way and are left.
+    """
+    removed = 0
+    for name in _stored_files("originals"):
+        recent = timezone.now() - default_storage.get_modified_time(name) < ORPHAN_AGE
+        if not recent and not Original.objects.filter(file=name).exists():
+            default_storage.delete(name)
+            removed += 1
+    return removed
+
+
+def _stored_files(folder: str) -> Iterable[str]:
+    if not default_storage.exists(folder):
+        return
+    folders, files = default_storage.listdir(folder)
+    yield from (str(PurePosixPath(folder, name)) for name in files)
+    for name in folders:
+        yield from _stored_files(str(PurePosixPath(folder, name)))
+
+
+def is_final(photo: Photo) -> bool:
+    """Whether nothing more will happen to it by itself."""
+    return photo.state in FINAL_STATES
+
+
+def _record(actor: Actor, action: str, photo: Photo) -> None:
+    record(actor, action, f"photo:{photo.public_id}", photo.gallery.public_id)

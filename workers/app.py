@@ -1,0 +1,7 @@
+"""The Celery application with its tasks: `celery -A workers.app worker`."""
+
+from config.celery import app
+
+app.conf.include = ["workers.photos", "workers.vectors", "workers.maintenance"]
+
+__all__ = ["app"]

@@ -1,0 +1,20 @@
+"""Templates to Milvus."""
+
+import logging
+from uuid import UUID
+
+from common.queue import APPLY_OUTBOX
+from config.celery import app
+from vectors.milvus import IndexUnavailable
+from vectors.services import apply_outbox
+
+logger = logging.getLogger(__name__)
+
+
+@app.task(name=APPLY_OUTBOX)
+def apply(generation_id: str) -> None:
+    """Write everything dirty of a generation; if Milvus is away, the sweeper asks again."""
+    try:
+        apply_outbox(UUID(generation_id))
+    except IndexUnavailable as error:
+        logger.warning("index %s waits for Milvus: %s", generation_id, error.detail)
