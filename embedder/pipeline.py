@@ -72,7 +72,7 @@ class Pipeline:
 
         Raises TemplateError when the network gives something that isn't finite.
         """
-        crops = [self._crops(image, faces) for image, faces in zip(images, detections, strict=True)]
+        crops = [self.crops(image, faces) for image, faces in zip(images, detections, strict=True)]
         templates = iter(self._templates(np.concatenate(crops)) if crops else ())
         return [
             [
@@ -88,7 +88,8 @@ class Pipeline:
         """Detect and embed, `min_face` as in `detect`."""
         return self.embed(images, self.detect(images, min_face=min_face))
 
-    def _crops(self, image: DecodedImage, faces: Sequence[Detection]) -> NDArray[np.uint8]:
+    def crops(self, image: DecodedImage, faces: Sequence[Detection]) -> NDArray[np.uint8]:
+        """(N, S, S, 3) RGB: the aligned crops of N faces of an image, as the network sees them."""
         landmarks = [face.landmarks.scaled(image.scale).as_array() for face in faces]
         points = np.array(landmarks, dtype=np.float32).reshape(-1, 5, 2)
         return aligned_crops(image.pixels, points, self._template, self._network.crop_size)

@@ -75,9 +75,9 @@ class DlibResNetModule(nn.Module):
 
     def __init__(self, layers: list[Layer]) -> None:
         super().__init__()
-        stem, *rest = list(_fold(layers[:-1]))
-        if len(rest) + 1 != _CONVOLUTIONS or not isinstance(layers[-1], Linear):
+        if len(layers) != 2 * _CONVOLUTIONS + 1 or not isinstance(layers[-1], Linear):
             raise WeightsError("This is not dlib's face recognition ResNet: other layers.")
+        stem, *rest = _fold(layers[:-1])
         pairs = zip(rest[::2], rest[1::2], strict=True)
         self.stem = stem
         self.blocks = nn.Sequential(*(_Block(first, second) for first, second in pairs))
