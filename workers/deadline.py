@@ -6,6 +6,7 @@ to the queue when its lease runs out.
 """
 
 import faulthandler
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """Let the block take so long; then write where it stood to stderr and end the process."""
-    faulthandler.dump_traceback_later(seconds, exit=True)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:

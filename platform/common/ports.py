@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import socket
 
 _SECONDS = 2.0
@@ -19,7 +20,7 @@ def why_not_free(host: str, port: int) -> str:
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        return error.strerror or str(error)
+        return os.strerror(error.errno) if error.errno else str(error)
     return ""
 
 

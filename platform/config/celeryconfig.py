@@ -40,6 +40,7 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
+worker_redirect_stdouts = False
 
 task_default_queue = "photos"
 task_routes = {

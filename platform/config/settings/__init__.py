@@ -232,5 +232,11 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # pymilvus prints a traceback for each error that we catch and answer.
-    "loggers": {"pymilvus": {"level": "CRITICAL"}, "celery.beat": {"level": "WARNING"}},
+    "loggers": {
+        "pymilvus": {"level": "CRITICAL"},
+        # A line for each tick of the clock says nothing.
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+    },
 }
