@@ -46,7 +46,6 @@ class _Holder:
 @dataclass(frozen=True)
 class _Launch:
     argv: list[str]
-    env: dict[str, str]
     lock: int
 
 
@@ -100,7 +99,7 @@ def become_server(port: int | None = None) -> NoReturn:
     os.set_inheritable(launch.lock, True)  # noqa: FBT003 - the standard library's signature
     _announce(launch.lock, _Holder(os.getpid(), os.getppid()), port)
     os.chdir(data_dir())
-    os.execve(launch.argv[0], launch.argv, launch.env)  # noqa: S606 - the packaged binary
+    os.execvp(launch.argv[0], launch.argv)  # noqa: S606 - the packaged binary
 
 
 @contextlib.contextmanager
@@ -128,7 +127,6 @@ def _start(port: int) -> tuple[subprocess.Popen[bytes], str]:
     try:
         process = subprocess.Popen(  # noqa: S603 - the packaged binary
             tied_to_this_process(launch.argv),
-            env=launch.env,
             cwd=data_dir(),
             pass_fds=(launch.lock,),
             stdin=subprocess.DEVNULL,
@@ -154,9 +152,15 @@ def _prepare(port: int) -> _Launch:
         raise LiteError(
             f"Port {port} is taken by another program. Stop that, or give another --port."
         )
-    env = {**os.environ, "HOME": str(home), "LD_LIBRARY_PATH": str(binary.parent)}
     level = os.environ.get("MILVUS_LITE_LOG_LEVEL", "ERROR")
-    return _Launch([str(binary), str(_database_path()), f"{HOST}:{port}", level], env, lock)
+    return _Launch(
+        [
+            # By env(1): these libraries carry a libm that Python itself may not start with.
+            *("env", f"LD_LIBRARY_PATH={binary.parent}", f"HOME={home}"),
+            *(str(binary), str(_database_path()), f"{HOST}:{port}", level),
+        ],
+        lock,
+    )
 
 
 def _take_lock() -> int:

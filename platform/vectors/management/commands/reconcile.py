@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 str(len(each.misplaced)),
                 f"{len(each.different)} of {each.sampled}",
             )
-        Console(file=self.stdout._out).print(table)
+        Console(file=self.stdout._out)  # type: ignore[arg-type].print(table)
 
 
 def _let_settle(seconds: float) -> None:
