@@ -14,7 +14,7 @@ from contextlib import contextmanager
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
     """Let the block take so long; then write where it stood to stderr and end the process."""
-    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__)
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stderr)
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ admin.site.unregister(UnusedApiKey)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
     """People who sign in."""
 
     form = UserChangeForm

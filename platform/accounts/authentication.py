@@ -1,5 +1,7 @@
 """How machines show who they are."""
 
+from typing import cast
+
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
@@ -19,7 +21,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() != KEYWORD.lower():
             return None
         try:
-            key = ApiKey.objects.get_from_key(secret.strip())
+            key = cast("ApiKey", ApiKey.objects.get_from_key(secret.strip()))
         except ApiKey.DoesNotExist:
             raise AuthenticationFailed("The API key is unknown or revoked.") from None
         if key.has_expired:

@@ -16,10 +16,10 @@ class User(AbstractUser):
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
 
 
-class ApiKey(AbstractAPIKey):  # type: ignore[misc]
+class ApiKey(AbstractAPIKey):
     """A machine's key, stored as a hash and shown once. It belongs to one gallery."""
 
-    class Meta(AbstractAPIKey.Meta):  # type: ignore[misc]
+    class Meta(AbstractAPIKey.Meta):
         verbose_name = "API key"
         verbose_name_plural = "API keys"
 

@@ -23,5 +23,7 @@ def create_first_administrator(actor: Actor, username: str = "admin") -> str | N
 
 def create_api_key(name: str) -> tuple[ApiKey, str]:
     """A new key and its secret, which nobody can read again. It may do nothing yet."""
-    key, secret = ApiKey.objects.create_key(name=name)
+    key = ApiKey(name=name)
+    secret: str = ApiKey.objects.assign_key(key)
+    key.save()
     return key, secret

@@ -111,7 +111,7 @@ def _from_rest_framework(error: exceptions.APIException) -> Problem:
         fields = error.detail if isinstance(error.detail, dict) else {"request": error.detail}
         return Problem(_sentence(fields), code="invalid", errors=fields)
     if isinstance(error, exceptions.Throttled):
-        wait = int(error.wait or 1)
+        wait = int(getattr(error, "wait", None) or 1)
         return Problem(str(error.detail), code="throttled", status=status, retry_after=wait)
     code = str(getattr(error, "default_code", "error"))
     return Problem(str(error.detail), code=_REST_CODES.get(code, code), status=status)

@@ -19,7 +19,7 @@ class DurableFileSystemStorage(FileSystemStorage):
 
     def _save(self, name: str, content: Any) -> str:
         try:
-            saved: str = super()._save(name, content)
+            saved: str = super()._save(name, content)  # type: ignore[misc]
         except OSError:
             # A disk that filled half-way must not keep the half.
             Path(self.path(name)).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """Every address of the server."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import SimpleRouter
@@ -18,7 +18,7 @@ router.register("people", PersonViewSet)
 router.register("photos", PhotoViewSet)
 router.register("faces", FaceViewSet)
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
     path("identify", IdentifyView.as_view()),
     path("verify", VerifyView.as_view()),

@@ -14,10 +14,11 @@ NAME = "Eileen_Collins"
 
 def read_portrait() -> tuple[list[Subject], list[Callable[[], bytes]]]:
     """One person, looked up on a darker, smaller copy; and a cat, who is nobody."""
-    portrait = Image.fromarray(data.astronaut())
+    portrait = Image.fromarray(data.astronaut())  # type: ignore[no-untyped-call]
     darker = Image.fromarray((np.asarray(portrait) * 0.6).astype(np.uint8)).resize((400, 400))
     person = Subject(NAME, [lambda: _jpeg(portrait)], lambda: _jpeg(darker))
-    return [person], [lambda: _jpeg(Image.fromarray(data.chelsea()))]
+    cat = Image.fromarray(data.chelsea())  # type: ignore[no-untyped-call]
+    return [person], [lambda: _jpeg(cat)]
 
 
 def _jpeg(image: Image.Image) -> bytes:

@@ -7,7 +7,6 @@ from rest_framework import serializers
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from common.api import UPLOAD_PROBLEMS, BoxField, BoxSerializer, problem
 from embedder.images import ImageInfo
@@ -145,7 +144,7 @@ class DetectedSerializer(serializers.Serializer[Any]):
 INDEX_PROBLEMS = {503: problem("`index_unavailable`, `index_not_ready`: try again, never a no")}
 
 
-class IdentifyView(ActorMixin, APIView):
+class IdentifyView(ActorMixin):
     """1:N."""
 
     parser_classes = [MultiPartParser]
@@ -183,7 +182,7 @@ class IdentifyView(ActorMixin, APIView):
         )
 
 
-class VerifyView(ActorMixin, APIView):
+class VerifyView(ActorMixin):
     """1:1."""
 
     parser_classes = [MultiPartParser]
@@ -209,14 +208,14 @@ class VerifyView(ActorMixin, APIView):
             {
                 "score": answer.score,
                 "decision": None,
-                "model": services.DEFAULT_MODEL,
+                "model": answer.model,
                 "faces": faces,
                 "timings_ms": answer.timings,
             }
         )
 
 
-class DetectView(ActorMixin, APIView):
+class DetectView(ActorMixin):
     """Faces only."""
 
     parser_classes = [MultiPartParser]

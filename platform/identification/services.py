@@ -61,6 +61,7 @@ class Verification:
     """The score of two photos' faces, and those faces."""
 
     score: float
+    model: str
     faces: tuple[Face, Face]
     infos: tuple[ImageInfo, ImageInfo]
     timings: dict[str, float]
@@ -167,7 +168,7 @@ def verify(first: bytes, second: bytes) -> Verification:
         (one,), (other,) = pipeline.embed(DEFAULT_MODEL, images, detections)
     score = float(one.template @ other.template)
     infos = (images[0].info, images[1].info)
-    return Verification(score, (one, other), infos, watch.milliseconds())
+    return Verification(score, DEFAULT_MODEL, (one, other), infos, watch.milliseconds())
 
 
 def _check_one_face(number: int, found: Sequence[Detection]) -> None:

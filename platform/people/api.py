@@ -1,6 +1,6 @@
 """Galleries and people over HTTP."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import Q, QuerySet
@@ -8,6 +8,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_
 from rest_framework import mixins, serializers, status, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.actors import Actor, actor_of
 from common.api import MetadataField, problem
@@ -32,7 +33,7 @@ class GallerySerializer(serializers.ModelSerializer[Gallery]):
         ]  # fmt: skip
         read_only_fields = ["model", "created_at", "updated_at"]
         # A taken slug is a conflict (409), which the service reports.
-        extra_kwargs = {"slug": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
 
 
 class GalleryUpdateSerializer(GallerySerializer):
@@ -65,7 +66,7 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
 class PersonCreateSerializer(PersonSerializer):
     """A new person."""
 
-    gallery = serializers.UUIDField()  # type: ignore[assignment]
+    gallery = serializers.UUIDField()
 
     class Meta(PersonSerializer.Meta):
         read_only_fields = ["active", "created_at", "updated_at"]
@@ -88,10 +89,8 @@ class PersonFilter(django_filters.FilterSet):
         return queryset
 
 
-class ActorMixin:
+class ActorMixin(APIView):
     """Views that know who asks."""
-
-    request: Request
 
     @property
     def actor(self) -> Actor:

@@ -64,4 +64,5 @@ def fuse(templates: FloatArray) -> FloatArray:
     length = float(np.linalg.norm(mean))
     if length < UNIT_TOLERANCE:
         raise InvalidTemplate("The faces' templates cancel out.")
-    return (mean / length).astype(np.float32)
+    fused: FloatArray = (mean / length).astype(np.float32)
+    return fused

@@ -214,6 +214,8 @@ def _client() -> "MilvusClient":
 def _connect(uri: str, pid: int) -> "MilvusClient":
     from pymilvus import MilvusClient  # noqa: PLC0415 - a second of imports and threads of gRPC
 
+    # It prints a traceback for each error that we catch and answer; its import sets the level.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     return MilvusClient(uri=uri, token=settings.MILVUS_TOKEN, timeout=_timeout())
 
 

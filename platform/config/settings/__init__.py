@@ -231,9 +231,7 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    # pymilvus prints a traceback for each error that we catch and answer.
     "loggers": {
-        "pymilvus": {"level": "CRITICAL"},
         # A line for each tick of the clock says nothing.
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

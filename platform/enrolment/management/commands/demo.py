@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from common.console import console_of
 from enrolment.demo import MIN_FACE, Figures, read_folder, run
 from enrolment.portrait import read_portrait
 from vectors.milvus import IndexUnavailable, at_hand
@@ -29,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", type=Path, help="also write the figures to this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        console = Console(file=self.stdout._out)
+        console = console_of(self.stdout)
         subjects, strangers = self._read(options["folder"], options["people"])
         console.print(
             f"The gallery 'demo' takes faces from {MIN_FACE} px wide and, of several, the central "

@@ -5,9 +5,9 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
 from rich.table import Table
 
+from common.console import console_of
 from vectors.milvus import IndexUnavailable, at_hand
 from vectors.reconcile import Report, reconcile_all
 from vectors.selectors import generations_with_work
@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 str(len(each.misplaced)),
                 f"{len(each.different)} of {each.sampled}",
             )
-        Console(file=self.stdout._out)  # type: ignore[arg-type].print(table)
+        console_of(self.stdout).print(table)
 
 
 def _let_settle(seconds: float) -> None:

@@ -1,0 +1,13 @@
+"""Loaded by pytest before anything else: tests never touch the data of an installation."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+_folder = tempfile.mkdtemp(prefix="likeness-tests-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+os.environ["LIKENESS_VAR_DIR"] = _folder
+# Whatever the environment of the machine names, tests say themselves which services they use.
+for _variable in ("DATABASE_URL", "CELERY_BROKER_URL", "MILVUS_URI", "MILVUS_TOKEN", "MEDIA_ROOT"):
+    os.environ.pop(_variable, None)
