@@ -16,7 +16,7 @@ from embedder.images import DecodedImage
 from embedder.networks import dlib_resnet
 from embedder.networks.base import Network
 from embedder.quality import assess
-from embedder.types import TEMPLATE_DIM, Detection, Face, Template
+from embedder.types import TEMPLATE_DIM, Detection, Face
 
 
 class Pipeline:
@@ -94,20 +94,20 @@ class Pipeline:
         points = np.array(landmarks, dtype=np.float32).reshape(-1, 5, 2)
         return aligned_crops(image.pixels, points, self._template, self._network.crop_size)
 
-    def _templates(self, crops: NDArray[np.uint8]) -> Template:
+    def _templates(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 128) unit templates of (N, S, S, 3) crops."""
         templates = self._embedded(crops)
         if self._mirrored:
             templates = templates + self._embedded(crops[:, :, ::-1])
             templates /= np.linalg.norm(templates, axis=1, keepdims=True)
-        if not np.isfinite(templates).all():
-            raise TemplateError(f"{self._network.name} gave a template that is not finite")
         return templates
 
-    def _embedded(self, crops: NDArray[np.uint8]) -> Template:
+    def _embedded(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         templates = self._network.embed(crops)
         if templates.shape != (len(crops), TEMPLATE_DIM):
             raise DimensionError(f"{self._network.name} gave templates of {templates.shape}")
+        if not np.isfinite(templates).all():
+            raise TemplateError(f"{self._network.name} gave a template that is not finite")
         return templates
 
 

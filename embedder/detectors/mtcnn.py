@@ -31,7 +31,7 @@ _NMS_LEVEL, _NMS_PROPOSALS, _NMS_REFINED, _NMS_OUTPUT = 0.5, 0.7, 0.7, 0.7
 # Bounds memory: a crowd can bring tens of thousands of candidates.
 _CHUNK = 512
 # Greatest number of pixels of a pyramid level, over all its images, that go through at once.
-_LEVEL_PIXELS = 4_000_000
+_LEVEL_PIXELS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,9 @@ class DlibResNet:
     def embed(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 128) unit templates of (N, 150, 150, 3) RGB crops."""
         raw = self.descriptors(crops)
-        unit: NDArray[np.float32] = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+        # What isn't finite stays so, quietly: the pipeline refuses it.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            unit: NDArray[np.float32] = raw / np.linalg.norm(raw, axis=1, keepdims=True)
         return unit
 
     def descriptors(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -156,12 +158,18 @@ _Compute = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 def _compile(module: DlibResNetModule, *, bf16: bool | None) -> tuple[_Compute, str]:
     exact = _runner(module, torch.float32)
-    if bf16 is False or (bf16 is None and not torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+    if bf16 is False or (bf16 is None and not _multiplies_bf16()):
         return exact, "fp32"
     rounded = _runner(module, torch.bfloat16)
     if bf16 is None and _drift(exact, rounded) >= MAX_DRIFT:
         return exact, "fp32"
     return rounded, "bf16"
+
+
+def _multiplies_bf16() -> bool:
+    """Whether the processor itself does; elsewhere bf16 is emulated, and slower than fp32."""
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def _runner(module: DlibResNetModule, dtype: torch.dtype) -> _Compute:

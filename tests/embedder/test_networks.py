@@ -163,11 +163,12 @@ def test_the_pipeline_refuses_a_network_of_another_dimension(pipeline: Pipeline,
         liar.process([lfw.image(lfw.people(1)[0])])
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_template_that_is_not_finite_is_refused(
-    pipeline: Pipeline, lfw: Lfw, value: float
+    pipeline: Pipeline, lfw: Lfw, value: float, *, mirrored: bool
 ) -> None:
-    broken = Pipeline(pipeline._detector, FakeNetwork(128, value), mirrored=False)
+    broken = Pipeline(pipeline._detector, FakeNetwork(128, value), mirrored=mirrored)
     image: DecodedImage = lfw.image(lfw.people(1)[0])
     with pytest.raises(TemplateError, match="not finite"):
         broken.process([image])
