@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from common.terminal import COLOURS, LineSplitter, Terminal
 
 _POLL = 0.1
+_WITHHELD_LINES = 200
 _BACKOFF_FIRST, _BACKOFF_LIMIT = 0.5, 30.0
 _TAIL_LINES, _TAIL_WIDTH = 12, 300
 _PARTIAL_SHOWN_AFTER = 0.5
@@ -65,6 +66,7 @@ class ProcessSpec:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout: float = 15.0
     stage: int = 0
+    quiet_start: bool = False  # show what it prints before it is ready only if the start fails
     hint: str = ""  # what to try when it cannot be kept alive
     # Failed starts in a row, or deaths of a ready process within `death_window`, before all is
     # given up. `max_deaths` None: once it was ready it is started again for ever, for a process
@@ -84,6 +86,7 @@ class _Child:
     closing: Callable[[], None] = lambda: None
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=_TAIL_LINES))
     text_seen: bool = False
+    withheld: deque[str] | None = None
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     deaths: list[float] = field(default_factory=list)
     failed_starts: int = 0
@@ -180,6 +183,8 @@ class Supervisor:
             was_ready, lived, ending = await self._run_once(child)
             if self._stop.is_set():
                 return
+            for line in child.withheld or ():
+                self._terminal.line(child.spec.name, line, child.colour)
             if self._is_hopeless(child, was_ready=was_ready, lived=lived):
                 self._give_up(_obituary(child, ending))
                 return
@@ -190,6 +195,7 @@ class Supervisor:
     async def _run_once(self, child: _Child) -> tuple[bool, float, str]:
         """One life of a process: was it ever ready, how long did it live, how did it end."""
         child.text_seen = not child.spec.ready_text
+        child.withheld = deque(maxlen=_WITHHELD_LINES) if child.spec.quiet_start else None
         try:
             process = self._spawn(child)
         except OSError as error:
@@ -263,11 +269,15 @@ class Supervisor:
         if child.ready.is_set() and (child.spec.ready or child.spec.ready_text):
             self._say(f"{child.spec.name} is up again")
         child.ready.set()
+        child.withheld = None
 
     def _heard(self, child: _Child, line: str) -> None:
         child.text_seen = child.text_seen or child.spec.ready_text in line
         child.tail.append(line[:_TAIL_WIDTH])
-        self._terminal.line(child.spec.name, line, child.colour)
+        if child.withheld is None:
+            self._terminal.line(child.spec.name, line, child.colour)
+        else:
+            child.withheld.append(line)
 
     async def _is_ready(self, child: _Child) -> bool:
         if not child.text_seen:

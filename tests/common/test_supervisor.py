@@ -285,6 +285,21 @@ def test_a_blocked_terminal_stops_nobody(tmp_path: Path) -> None:
         assert process.wait(15) == 0
 
 
+def test_a_quiet_start_is_shown_only_when_it_fails(start: Start) -> None:
+    source = (
+        "import time; print('long banner'); time.sleep(0.3); print('go'); time.sleep(0.4); print('at work'); "
+        "time.sleep(60)"
+    )
+    running = start(
+        f"program('good', {source!r}, ready_text='go', quiet_start=True)",
+        "program('bad', 'print(1 / 0)', ready_text='go', quiet_start=True)",
+    )
+    running.wait_for("bad  | ZeroDivisionError: division by zero")
+    running.wait_for("good | at work")
+    assert "long banner" not in running.text()
+    assert running.stop() == 0
+
+
 def test_no_colours_into_a_file(start: Start) -> None:
     running = start("program('a', 'print(1)', max_deaths=1)")
     assert running.process.wait(15) == 1

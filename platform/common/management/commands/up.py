@@ -191,6 +191,7 @@ def _worker(name: str, queues: str, env: dict[str, str]) -> ProcessSpec:
         ],
         env=env,
         ready_text="[queues]",
+        quiet_start=True,
         stop_timeout=30.0,
         stage=_SERVICES,
         max_deaths=None,
@@ -205,6 +206,7 @@ def _beat(env: dict[str, str]) -> ProcessSpec:
         argv=[*_celery("beat", "--schedule", str(schedule)), "--pidfile="],
         env=env,
         ready_text="is starting",
+        quiet_start=True,
         stage=_CLOCK,
         hint=f"delete {schedule}* (it is written anew) and start again.",
     )
