@@ -287,8 +287,8 @@ def test_a_blocked_terminal_stops_nobody(tmp_path: Path) -> None:
 
 def test_a_quiet_start_is_shown_only_when_it_fails(start: Start) -> None:
     source = (
-        "import time; print('long banner'); time.sleep(0.3); print('go'); time.sleep(0.4); print('at work'); "
-        "time.sleep(60)"
+        "import time; print('long banner'); time.sleep(0.3); print('go'); time.sleep(0.4); "
+        "print('at work'); time.sleep(60)"
     )
     running = start(
         f"program('good', {source!r}, ready_text='go', quiet_start=True)",
