@@ -57,7 +57,8 @@ def photos(folder: Path) -> list[DecodedImage]:
         return [images.decode(path.read_bytes()) for path in found]
     from skimage.data import astronaut  # noqa: PLC0415 - only where there is nothing better
 
-    picture = astronaut()
+    portrait: Callable[[], NDArray[np.uint8]] = astronaut
+    picture = portrait()
     parts = [picture[:250, 80 + shift : 330 + shift] for shift in range(BATCH)]
     return [images.decode(images.encode_jpeg(part, quality=95)) for part in parts]
 

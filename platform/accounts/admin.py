@@ -13,7 +13,7 @@ admin.site.unregister(UnusedApiKey)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin[User], ModelAdmin):
+class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]
     """People who sign in."""
 
     form = UserChangeForm
