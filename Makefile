@@ -4,7 +4,7 @@
 # make clean  remove the virtual environment (your data in var/ stay)
 
 PYTHON ?= python3
-PORT ?= 8000
+PORT ?=
 # Where the CPU build of torch comes from, beside PyPI. Empty: wherever pip is configured to look.
 # For a GPU name another one, such as https://download.pytorch.org/whl/cu130.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -18,7 +18,7 @@ DEFINITION := pyproject.toml constraints.txt
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
-	@$(BIN)/python manage.py up --port $(PORT)
+	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.installed-test check
 	@$(BIN)/coverage erase
