@@ -3,7 +3,8 @@
 Sharpness is the variance of the Laplacian (Pech-Pacheco et al., "Diatom autofocusing in
 brightfield microscopy", ICPR 2000). Angles come from a rigid model of five points seen from far
 away: the nose tip stands out of the plane of eyes and mouth, so it wanders as the head turns.
-They are good to about ten degrees.
+Rough estimates, not calibrated
+against known poses: enough to tell a profile from a face seen from the front.
 """
 
 from __future__ import annotations
