@@ -80,6 +80,12 @@ def lag() -> Lag:
     return Lag(live.count(), live.aggregate(oldest=Min("dirty_since"))["oldest"])
 
 
+def live_generations() -> list[UUID]:
+    """Every generation that is not retired."""
+    live = IndexGeneration.objects.exclude(state=GenerationState.RETIRED)
+    return list(live.values_list("public_id", flat=True))
+
+
 def generations_with_work() -> list[UUID]:
     """The live generations that are not ready or have dirty rows."""
     return list(
