@@ -98,8 +98,9 @@ class Detection:
 class Quality:
     """How usable a face is; `embedder.quality` says how each figure is measured.
 
-    sharpness: variance of the Laplacian of the aligned grey crop, in grey levels squared (0 and
-    up; 19 to 149 for the middle 94 % of LFW, about 15 and less for visibly blurred faces). brightness: mean luma of the face, 0 (black) to 1 (white).
+    sharpness: variance of the Laplacian of the aligned grey crop, in grey levels squared, 0 and
+    up (LFW: 19 to 149 from the 1st to the 95th percentile; blurred faces about 15 and less).
+    brightness: mean luma of the face, 0 (black) to 1 (white).
     yaw, pitch, roll: degrees, estimated from the five landmarks; positive yaw looks to the
     picture's right, positive pitch looks down, positive roll leans clockwise. eye_distance:
     pixels of the original photo between the eyes.
