@@ -1,0 +1,123 @@
+"""Fixtures that several folders import into their conftest.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from rest_framework.test import APIClient
+
+from accounts.models import User
+from enrolment.processing import process_photos
+from people.models import Gallery, Person, Role
+from photos.intake import examine
+from photos.models import Photo
+from photos.services import receive
+from tests import factories
+from tests.factories import SYSTEM, GalleryFactory, PersonFactory, UserFactory
+from vectors.models import IndexGeneration
+from vectors.selectors import generations_with_work
+from vectors.services import apply_outbox, ensure_active_index
+
+Client = Callable[..., APIClient]
+
+
+@pytest.fixture
+def media(tmp_path: Path, settings: Any) -> Path:
+    """An empty folder for originals."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    return tmp_path / "media"
+
+
+@pytest.fixture
+def gallery(db: None) -> Gallery:
+    return GalleryFactory()
+
+
+@pytest.fixture
+def person(gallery: Gallery) -> Person:
+    return PersonFactory(gallery=gallery)
+
+
+@pytest.fixture
+def client_of() -> Client:
+    """A machine's API client: `client_of(gallery, Role.VIEWER)`."""
+
+    def make(gallery: Gallery, role: Role = Role.OPERATOR) -> APIClient:
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Api-Key {factories.api_key(gallery, role)}")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def operator(gallery: Gallery, client_of: Client) -> APIClient:
+    return client_of(gallery, Role.OPERATOR)
+
+
+@pytest.fixture
+def site_admin(db: None) -> User:
+    return UserFactory(is_superuser=True, is_staff=True)
+
+
+@pytest.fixture
+def admin_api(site_admin: User) -> APIClient:
+    client = APIClient()
+    client.force_login(site_admin)
+    return client
+
+
+@pytest.fixture
+def indexed(index: str, db: None) -> Iterator[str]:
+    """Milvus, without what this test puts there once it is over."""
+    from vectors import milvus
+
+    yield index
+    for generation in IndexGeneration.objects.all():
+        milvus.drop_collection(generation.collection)
+
+
+@pytest.fixture
+def committed(django_capture_on_commit_callbacks: Any) -> Any:
+    """`with committed():` does what the transaction promised for its commit."""
+    return lambda: django_capture_on_commit_callbacks(execute=True)
+
+
+def upload(data: bytes, name: str = "photo.jpg") -> SimpleUploadedFile:
+    """A file as a form carries it."""
+    return SimpleUploadedFile(name, data, content_type="image/jpeg")
+
+
+def store(person: Person, data: bytes, **fields: Any) -> Photo:
+    """A photo received for a person, not yet processed."""
+    return receive(SYSTEM, person.gallery, person, examine(data), **fields)[0]
+
+
+def enrol(person: Person, *photos: bytes) -> list[Photo]:
+    """Photos of a person through the worker, whatever becomes of them."""
+    stored = [store(person, each) for each in photos]
+    process()
+    return [Photo.objects.get(pk=each.pk) for each in stored]
+
+
+def process() -> None:
+    """Do what the photo workers would do, until nothing waits."""
+    while process_photos([]):
+        pass
+
+
+def settle(*galleries: Gallery) -> None:
+    """Do what the index worker would do, until nothing waits."""
+    for each in galleries:
+        ensure_active_index(each)
+    for generation in generations_with_work():
+        apply_outbox(generation)
+
+
+def files(folder: Path) -> list[Path]:
+    """Every file under a folder."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
