@@ -1,8 +1,19 @@
 """The web server's entry: `gunicorn config.wsgi:application`."""
 
 import os
+from threading import Thread
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
+
+
+def _warm_up() -> None:
+    """Load the networks beside the first requests, so that the first lookup is no slower."""
+    from photos.pipeline import warm_up  # noqa: PLC0415 - the apps exist only from here on
+
+    Thread(target=warm_up, name="warm-up", daemon=True).start()
+
+
+_warm_up()

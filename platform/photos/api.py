@@ -7,7 +7,7 @@ import django_filters
 from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import mixins, serializers, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -162,6 +162,10 @@ class PhotoViewSet(
         )
 
 
+@extend_schema_view(
+    list=extend_schema(summary="List the faces found on photos"),
+    retrieve=extend_schema(summary="Show a face"),
+)
 class FaceViewSet(
     ActorMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Face]
 ):
