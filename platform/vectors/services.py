@@ -26,6 +26,7 @@ from .models import ActiveIndex, GenerationState, IndexGeneration, PersonTemplat
 logger = logging.getLogger(__name__)
 
 APPLY_BATCH = 500
+NOTE_BATCH = 1000
 # Longer than any call of a batch can take with its time-outs.
 CLAIM = timedelta(seconds=60)
 
@@ -77,26 +78,35 @@ def mark_dirty(model: str, template_ids: Sequence[int]) -> None:
 
 
 def _note(generation: IndexGeneration, template_ids: Sequence[int]) -> None:
-    VectorOutbox.objects.bulk_create(
-        [
-            VectorOutbox(generation=generation, template_id=pk, stamp=new_id())
-            for pk in template_ids
-        ],
-        batch_size=1000,
-        update_conflicts=True,
-        unique_fields=["generation", "template_id"],
-        update_fields=["stamp"],
-    )
+    for start in range(0, len(template_ids), NOTE_BATCH):
+        batch = template_ids[start : start + NOTE_BATCH]
+        VectorOutbox.objects.bulk_create(
+            [VectorOutbox(generation=generation, template_id=pk, stamp=new_id()) for pk in batch],
+            update_conflicts=True,
+            unique_fields=["generation", "template_id"],
+            update_fields=["stamp"],
+        )
 
 
 # --- Generations ------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def ensure_active_index(gallery: Gallery) -> IndexGeneration:
-    """The generation that answers for a gallery, made and given to the worker if there is none."""
+    """The generation that answers for a gallery, made and given to the worker if there is none.
+
+    A lookup only reads; it writes when the gallery is new or Milvus has moved.
+    """
+    server = milvus.server_label()
+    known = IndexGeneration.objects.filter(
+        _live(), activeindex__gallery=gallery, model=gallery.model, server=server
+    ).first()
+    return known or _activate(gallery, server)
+
+
+@transaction.atomic
+def _activate(gallery: Gallery, server: str) -> IndexGeneration:
     generation, created = IndexGeneration.objects.filter(_live()).get_or_create(
-        model=gallery.model, server=milvus.server_label()
+        model=gallery.model, server=server
     )
     if created:
         _fill(generation)
