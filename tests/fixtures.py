@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
@@ -121,3 +122,13 @@ def settle(*galleries: Gallery) -> None:
 def files(folder: Path) -> list[Path]:
     """Every file under a folder."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def rows() -> dict[str, list[tuple[Any, ...]]]:
+    """Everything that the database holds of ours, to compare before and after."""
+    ours = ("accounts", "audit", "people", "vectors", "photos", "enrolment", "common")
+    return {
+        model._meta.label: list(model._default_manager.order_by("pk").values_list())
+        for app in ours
+        for model in apps.get_app_config(app).get_models()
+    }
