@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.actors import Actor
+from accounts.models import ApiKey
 from accounts.services import create_api_key
 from audit.services import record
 from common.errors import Conflict
@@ -47,7 +48,7 @@ def update_gallery(actor: Actor, gallery: Gallery, **changes: Any) -> Gallery:
 
 
 def delete_gallery(actor: Actor, gallery: Gallery) -> None:
-    """Delete an empty gallery.
+    """Delete an empty gallery and the API keys that belong to it.
 
     Raises:
         Conflict: people or photos are still in it (`gallery_not_empty`).
@@ -56,6 +57,7 @@ def delete_gallery(actor: Actor, gallery: Gallery) -> None:
     try:
         with transaction.atomic():
             _record(actor, "gallery.delete", gallery)
+            ApiKey.objects.filter(membership__gallery=gallery).delete()
             gallery.delete()
     except ProtectedError as error:
         raise Conflict(
