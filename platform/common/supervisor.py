@@ -160,9 +160,10 @@ class Supervisor:
             self._stop.set()
 
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and the like
-                loop.add_signal_handler(number, heard, number)
+        # Also an ignored SIGINT, as shells leave it to `up &`; but nohup means what it says.
+        hang_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        for number in (signal.SIGINT, signal.SIGTERM, *[signal.SIGHUP] * hang_up):
+            loop.add_signal_handler(number, heard, number)
 
     async def _start_stages(self) -> None:
         for stage in sorted({spec.stage for spec in self._specs}):
