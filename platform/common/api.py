@@ -74,7 +74,7 @@ class MetadataField(serializers.JSONField):
     default_error_messages = {
         "object": "Metadata is a JSON object.",
         "long": f"Metadata takes at most {MAX_METADATA_BYTES} bytes.",
-        "null_character": "Metadata may not contain the character U+0000.",
+        "characters": "Metadata may contain neither U+0000 nor half a surrogate pair.",
     }
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
@@ -82,9 +82,9 @@ class MetadataField(serializers.JSONField):
         value = super().to_internal_value(data)
         if not isinstance(value, dict):
             self.fail("object")
-        text = json.dumps(value)
-        if len(text) > MAX_METADATA_BYTES:
+        if len(json.dumps(value)) > MAX_METADATA_BYTES:
             self.fail("long")
-        if "\\u0000" in text:
-            self.fail("null_character")
+        text = json.dumps(value, ensure_ascii=False)
+        if "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            self.fail("characters")
         return value

@@ -1,6 +1,11 @@
 """Pages of lists: by cursor, so that they stay right and fast however long the list is."""
 
+import re
+
 from rest_framework import pagination
+from rest_framework.exceptions import NotFound
+from rest_framework.pagination import Cursor
+from rest_framework.request import Request
 
 
 class CursorPagination(pagination.CursorPagination):
@@ -10,3 +15,11 @@ class CursorPagination(pagination.CursorPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Where the page begins: at a number, since that is what lists are in order of."""
+        cursor = super().decode_cursor(request)
+        position = cursor.position if cursor else None
+        if position is not None and not re.fullmatch(r"[0-9]+", str(position)):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor

@@ -7,13 +7,14 @@ from django.core.files.uploadedfile import UploadedFile
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api import UPLOAD_PROBLEMS, BoxField, ProblemSerializer, problem
 from common.errors import Problem
 from common.idempotency import idempotent
+from common.parsers import JSONParser
 from common.problems import problem_body
 from people import api as people_api
 from people import services as people_services

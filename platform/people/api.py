@@ -19,6 +19,9 @@ from .access import gallery_for, visible_galleries
 from .models import Gallery, Person, Role
 from .selectors import person_for, visible_people
 
+# Each word is a condition of the query, and SQLite takes a thousand of those at most.
+MAX_SEARCH = 200
+
 
 class GallerySerializer(serializers.ModelSerializer[Gallery]):
     """A gallery and its settings."""
@@ -76,7 +79,7 @@ class PersonFilter(django_filters.FilterSet):
     """`?gallery=&external_id=&active=&search=`; search looks in names and external ids."""
 
     gallery = django_filters.UUIDFilter(field_name="gallery__public_id")
-    search = django_filters.CharFilter(method="filter_search")
+    search = django_filters.CharFilter(method="filter_search", max_length=MAX_SEARCH)
 
     class Meta:
         model = Person
