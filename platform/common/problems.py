@@ -17,7 +17,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -87,6 +87,14 @@ def _malformed() -> Problem:
     return Problem("The request could not be read.", code="malformed")
 
 
+def _incomplete() -> Problem:
+    return Problem(
+        "The request's body ended early or came too slowly. Send it again.",
+        code="incomplete_body",
+        status=HTTPStatus.REQUEST_TIMEOUT,
+    )
+
+
 # In this order: the later kinds include the earlier ones.
 _REQUEST_PROBLEMS: list[tuple[type[Exception], Callable[[], Problem]]] = [
     (Http404, lambda: NotFound("such thing")),
@@ -97,6 +105,7 @@ _REQUEST_PROBLEMS: list[tuple[type[Exception], Callable[[], Problem]]] = [
         TooManyFilesSent,
         lambda: Problem("The form has too many files; send at most 100.", code="too_many_files"),
     ),
+    (UnreadablePostError, _incomplete),
     (SuspiciousOperation, _malformed),
     (MultiPartParserError, _malformed),
 ]

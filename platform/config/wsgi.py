@@ -6,7 +6,11 @@ from threading import Thread
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_wsgi_application()
+_django = get_wsgi_application()
+
+from common.bodies import GuardedBodies  # noqa: E402 - the apps exist only from here on
+
+application = GuardedBodies(_django)
 
 
 def _warm_up() -> None:
