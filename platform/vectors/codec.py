@@ -31,7 +31,7 @@ def encode(template: FloatArray) -> bytes:
         raise InvalidTemplate(f"A template has {DIMENSION} numbers; this has {template.shape}.")
     if not np.isfinite(template).all():
         raise InvalidTemplate("A template's numbers must all be finite.")
-    length = float(np.linalg.norm(template))
+    length = float(np.linalg.norm(template.astype(np.float64)))
     if abs(length - 1) > UNIT_TOLERANCE:
         raise InvalidTemplate(f"A template has length 1; this has length {length:.4f}.")
     return np.asarray(template, dtype="<f4").tobytes()

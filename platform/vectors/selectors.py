@@ -75,8 +75,10 @@ class Lag:
 
 
 def lag() -> Lag:
-    """The outbox in two figures, over all live generations."""
-    live = VectorOutbox.objects.exclude(generation__state=GenerationState.RETIRED)
+    """The outbox in two figures, over all live generations on the present server."""
+    live = VectorOutbox.objects.filter(generation__server=milvus.server_label()).exclude(
+        generation__state=GenerationState.RETIRED
+    )
     return Lag(live.count(), live.aggregate(oldest=Min("dirty_since"))["oldest"])
 
 
@@ -87,9 +89,10 @@ def live_generations() -> list[UUID]:
 
 
 def generations_with_work() -> list[UUID]:
-    """The live generations that are not ready or have dirty rows."""
+    """The live generations on the present server that are not ready or have dirty rows."""
     return list(
-        IndexGeneration.objects.exclude(state=GenerationState.RETIRED)
+        IndexGeneration.objects.filter(server=milvus.server_label())
+        .exclude(state=GenerationState.RETIRED)
         .filter(Q(state=GenerationState.BUILDING) | Q(vectoroutbox__isnull=False))
         .distinct()
         .values_list("public_id", flat=True)

@@ -146,10 +146,13 @@ class Claimed(NamedTuple):
 def apply_outbox(generation_id: UUID) -> int:
     """Write everything dirty of a generation to Milvus; returns how many entries.
 
+    A generation of another server than the present one is left alone: its rows wait for it.
+
     Raises:
         IndexUnavailable: Milvus is away; the rows stay and are tried again.
     """
-    generation = IndexGeneration.objects.filter(_live(), public_id=generation_id).first()
+    here = Q(server=milvus.server_label())
+    generation = IndexGeneration.objects.filter(_live(), here, public_id=generation_id).first()
     if generation is None:
         return 0
     _ensure_collection(generation)

@@ -1,0 +1,367 @@
+"""From the database to Milvus: repeats are harmless, nothing is lost, nothing is overtaken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from people.models import Gallery, Person
+from tests.factories import GalleryFactory, PersonFactory, template, unit
+from tests.fixtures import settle
+from vectors import milvus, services
+from vectors.codec import InvalidTemplate
+from vectors.milvus import CollectionMissing, Entry, IndexUnavailable
+from vectors.models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
+from vectors.selectors import generations_with_work, lag, search, searchable_count
+from vectors.services import (
+    apply_outbox,
+    ensure_active_index,
+    mark_dirty,
+    rebuild,
+    remove_templates,
+    store_template,
+    touch_templates,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def generation(gallery: Gallery, indexed: str) -> IndexGeneration:
+    settle(gallery)
+    return IndexGeneration.objects.get()
+
+
+def held(generation: IndexGeneration) -> dict[int, int]:
+    """What Milvus holds: gallery by template."""
+    return dict(milvus.list_entries(generation.collection))
+
+
+def during_the_upsert(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let something happen once, after the worker has read the templates."""
+    real, acts = milvus.upsert, [act]
+
+    def upsert(collection: str, entries: list[Entry]) -> None:
+        real(collection, entries)
+        if acts:
+            acts.pop()()
+
+    monkeypatch.setattr(milvus, "upsert", upsert)
+
+
+def test_a_template_reaches_milvus(generation: IndexGeneration, person: Person) -> None:
+    stored = template(person, 1)
+    assert (stored.version, stored.indexed_version, stored.searchable) == (1, 0, False)
+    assert generations_with_work() == [generation.public_id]
+    assert lag().pending == 1
+    assert lag().seconds >= 0
+
+    assert apply_outbox(generation.public_id) == 1
+
+    stored.refresh_from_db()
+    assert stored.searchable
+    (entry,) = milvus.get(generation.collection, [stored.pk])
+    assert (entry.template_id, entry.gallery_id) == (stored.pk, person.gallery_id)
+    assert np.array_equal(entry.vector, unit(1))
+    assert (generations_with_work(), lag().pending, lag().seconds) == ([], 0, 0.0)
+
+
+def test_applying_again_changes_nothing(generation: IndexGeneration, person: Person) -> None:
+    stored = template(person)
+    apply_outbox(generation.public_id)
+    for _ in range(3):
+        mark_dirty(stored.model, [stored.pk])
+        mark_dirty(stored.model, [stored.pk])
+        assert apply_outbox(generation.public_id) == 1
+    assert apply_outbox(generation.public_id) == 0
+    assert held(generation) == {stored.pk: person.gallery_id}
+
+
+def test_a_change_replaces_the_entry(generation: IndexGeneration, person: Person) -> None:
+    template(person, 1)
+    apply_outbox(generation.public_id)
+    stored = template(person, 2)
+    assert (stored.version, PersonTemplate.objects.count()) == (2, 1)
+    assert not stored.searchable
+    apply_outbox(generation.public_id)
+    (entry,) = milvus.get(generation.collection, [stored.pk])
+    assert np.array_equal(entry.vector, unit(2))
+    assert len(held(generation)) == 1
+
+
+def test_a_deleted_template_is_deleted_there(generation: IndexGeneration, person: Person) -> None:
+    template(person)
+    apply_outbox(generation.public_id)
+    assert remove_templates(person) == 1
+    assert held(generation) != {}
+    assert apply_outbox(generation.public_id) == 1
+    assert held(generation) == {}
+
+
+def test_who_is_inactive_is_not_in_the_index(generation: IndexGeneration, person: Person) -> None:
+    stored = template(person)
+    apply_outbox(generation.public_id)
+    for active, expected in [(False, {}), (True, {stored.pk: person.gallery_id})]:
+        Person.objects.filter(pk=person.pk).update(active=active)
+        touch_templates(person)
+        stored.refresh_from_db()
+        assert not stored.searchable
+        apply_outbox(generation.public_id)
+        stored.refresh_from_db()
+        assert stored.searchable
+        assert held(generation) == expected
+
+
+def test_a_change_during_the_write_stays_to_be_written(
+    generation: IndexGeneration, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = template(person, 1)
+    row = VectorOutbox.objects.get()
+    (claimed,) = services._claim(generation)
+    entries = services.wanted_entries(generation.model, [stored.pk])
+    template(person, 2)
+    milvus.upsert(generation.collection, entries)
+    services._settle([claimed], {stored.pk: 1})
+
+    stored.refresh_from_db()
+    assert (stored.version, stored.indexed_version) == (2, 1)
+    left = VectorOutbox.objects.get()
+    assert left.pk == row.pk
+    assert left.stamp != row.stamp
+    assert left.claimed_until is None
+
+    apply_outbox(generation.public_id)
+    (entry,) = milvus.get(generation.collection, [stored.pk])
+    assert np.array_equal(entry.vector, unit(2))
+
+
+def test_a_change_during_the_write_is_written_by_the_same_run(
+    generation: IndexGeneration, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = template(person, 1)
+    during_the_upsert(monkeypatch, lambda: template(person, 2))
+    assert apply_outbox(generation.public_id) == 2
+    (entry,) = milvus.get(generation.collection, [stored.pk])
+    assert np.array_equal(entry.vector, unit(2))
+
+
+def test_who_is_erased_during_the_write_does_not_come_back(
+    generation: IndexGeneration, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template(person, 1)
+    during_the_upsert(monkeypatch, lambda: remove_templates(person))
+    apply_outbox(generation.public_id)
+    assert held(generation) == {}
+    assert VectorOutbox.objects.count() == 0
+
+
+def test_a_claimed_row_is_left_to_its_worker_until_that_is_dead(
+    generation: IndexGeneration, person: Person
+) -> None:
+    template(person)
+    assert len(services._claim(generation)) == 1
+    assert services._claim(generation) == []
+    assert apply_outbox(generation.public_id) == 0
+    VectorOutbox.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
+    assert apply_outbox(generation.public_id) == 1
+
+
+def test_more_than_a_batch_is_written_in_one_run(
+    generation: IndexGeneration, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(services, "APPLY_BATCH", 3)
+    stored = [template(PersonFactory(gallery=gallery)) for _ in range(7)]
+    assert apply_outbox(generation.public_id) == 7
+    assert held(generation).keys() == {each.pk for each in stored}
+
+
+def test_without_milvus_the_rows_stay(
+    generation: IndexGeneration, person: Person, settings: Any, tmp_path: Path
+) -> None:
+    stored = template(person)
+    here, settings.VAR_DIR = settings.VAR_DIR, tmp_path
+    with pytest.raises(IndexUnavailable, match=r"^Milvus Lite is not running\. Start everything"):
+        apply_outbox(generation.public_id)
+    stored.refresh_from_db()
+    assert (stored.searchable, VectorOutbox.objects.count()) == (False, 1)
+
+    settings.VAR_DIR = here
+    assert apply_outbox(generation.public_id) == 1
+
+
+def test_milvus_failing_during_the_write_frees_the_rows(
+    generation: IndexGeneration, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template(person)
+    during_the_upsert(monkeypatch, lambda: milvus.drop_collection(generation.collection))
+    with pytest.raises(IndexUnavailable):
+        # The collection goes after the upsert, so the next batch meets an index that is gone.
+        mark_dirty(generation.model, [10**9])
+        apply_outbox(generation.public_id)
+    assert VectorOutbox.objects.filter(claimed_until=None).count() == 2
+
+
+def test_an_address_where_nobody_answers_is_an_error_in_time(
+    gallery: Gallery, settings: Any
+) -> None:
+    settings.MILVUS_URI, settings.MILVUS_TIMEOUT_SECONDS = "http://127.0.0.1:1", 1
+    with pytest.raises(IndexUnavailable, match=r"^The search index does not answer\. Nothing was"):
+        milvus.ping()
+
+
+def test_a_lost_collection_is_filled_again(generation: IndexGeneration, person: Person) -> None:
+    stored = template(person)
+    apply_outbox(generation.public_id)
+    milvus.drop_collection(generation.collection)
+
+    assert apply_outbox(generation.public_id) == 1
+
+    generation.refresh_from_db()
+    assert generation.state == GenerationState.READY
+    assert held(generation) == {stored.pk: person.gallery_id}
+
+
+def test_a_search_that_finds_the_collection_lost_has_it_filled_again(
+    generation: IndexGeneration, person: Person
+) -> None:
+    stored = template(person, 1)
+    apply_outbox(generation.public_id)
+    milvus.drop_collection(generation.collection)
+
+    for _ in range(2):
+        with pytest.raises(CollectionMissing):
+            search([person.gallery], unit(1)[None], 5)
+    apply_outbox(generation.public_id)
+    ((hit,),) = search([person.gallery], unit(1)[None], 5)
+    assert hit.template_id == stored.pk
+    assert hit.score == pytest.approx(1, abs=1e-5)
+
+
+def test_while_it_is_built_a_search_is_refused_and_never_empty(
+    gallery: Gallery, person: Person, indexed: str
+) -> None:
+    template(person)
+    with pytest.raises(CollectionMissing) as caught:
+        search([gallery], unit(1)[None], 5)
+    assert (caught.value.http_status, caught.value.code, caught.value.retry_after) == (
+        503, "index_not_ready", 2,
+    )  # fmt: skip
+    settle()
+    rebuild(IndexGeneration.objects.get())
+    with pytest.raises(CollectionMissing):
+        search([gallery], unit(1)[None], 5)
+
+
+def test_an_empty_gallery_is_ready_and_empty(gallery: Gallery, indexed: str) -> None:
+    settle(gallery)
+    assert search([gallery], unit(1)[None], 5) == [[]]
+    assert searchable_count([gallery]) == 0
+
+
+def test_a_search_stays_in_the_galleries_asked(
+    gallery: Gallery, generation: IndexGeneration
+) -> None:
+    other = GalleryFactory()
+    here = template(PersonFactory(gallery=gallery), 1)
+    there = template(PersonFactory(gallery=other), 2)
+    settle(other)
+
+    def found(galleries: list[Gallery]) -> list[list[int]]:
+        probes = np.stack([unit(1), unit(2)])
+        return [[hit.template_id for hit in hits] for hits in search(galleries, probes, 5)]
+
+    assert IndexGeneration.objects.count() == 1
+    assert found([gallery]) == [[here.pk], [here.pk]]
+    assert found([other]) == [[there.pk], [there.pk]]
+    assert found([gallery, other]) == [[here.pk, there.pk], [there.pk, here.pk]]
+    assert searchable_count([gallery]) == 1
+    assert searchable_count([gallery, other]) == 2
+
+
+def test_generations_of_another_server_wait_for_that_server(
+    generation: IndexGeneration, person: Person, settings: Any, index: str
+) -> None:
+    """After a move to another Milvus the old index is not made there too, nor taken for current."""
+    stored = template(person)
+    apply_outbox(generation.public_id)
+    # The same Milvus under its address is another server to us. (Its collection gets a partition
+    # key, with which Milvus Lite can't read it.)
+    settings.MILVUS_URI = index
+    assert ensure_active_index(person.gallery) != generation
+    moved = IndexGeneration.objects.exclude(pk=generation.pk).get()
+    assert moved.server == index
+    assert generations_with_work() == [moved.public_id]
+    template(person, 2)
+    assert generations_with_work() == [moved.public_id]
+    assert apply_outbox(generation.public_id) == 0
+    assert apply_outbox(moved.public_id) == 1
+    assert lag().pending == 0
+    assert milvus.has_collection(moved.collection)
+
+    settings.MILVUS_URI = ""
+    assert ensure_active_index(person.gallery) == generation
+    assert lag().pending == 1
+    assert apply_outbox(generation.public_id) == 1
+    (entry,) = milvus.get(generation.collection, [stored.pk])
+    assert np.array_equal(entry.vector, unit(2))
+
+
+def test_a_retired_generation_is_left_alone(generation: IndexGeneration, person: Person) -> None:
+    template(person)
+    IndexGeneration.objects.update(state=GenerationState.RETIRED)
+    assert apply_outbox(generation.public_id) == 0
+    assert generations_with_work() == []
+    template(person, 2)
+    assert VectorOutbox.objects.count() == 1
+    assert ensure_active_index(person.gallery) != generation
+
+
+def test_one_live_generation_a_model_and_server(generation: IndexGeneration) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        IndexGeneration.objects.create(model=generation.model, server=generation.server)
+
+
+def test_what_is_no_template_is_never_stored(generation: IndexGeneration, person: Person) -> None:
+    for wrong in (np.zeros(128, np.float32), unit(1)[:64], np.full(128, np.nan, np.float32)):
+        with pytest.raises(InvalidTemplate):
+            store_template(person, wrong, 1)
+    assert (PersonTemplate.objects.count(), VectorOutbox.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"vector": b"short"}, {"face_count": 0}, {"indexed_version": 2}], ids=str
+)
+def test_the_database_itself_refuses_a_wrong_row(person: Person, wrong: dict[str, Any]) -> None:
+    stored = template(person)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PersonTemplate.objects.filter(pk=stored.pk).update(**wrong)
+
+
+def test_entries_and_generations_have_names_that_say_what_they_are(
+    generation: IndexGeneration, person: Person
+) -> None:
+    stored = template(person)
+    assert str(stored) == f"template {stored.pk} v1"
+    assert str(generation) == f"likeness_{generation.public_id.hex} (ready)"
+    assert str(VectorOutbox.objects.get()) == f"template {stored.pk} in {generation.pk}"
+    assert str(person.gallery.active_index).startswith(f"{person.gallery}: likeness_")
+
+
+@pytest.mark.parametrize(
+    ("uri", "label"),
+    [
+        ("", "embedded"),
+        ("http://user:secret@milvus.example.org", "http://milvus.example.org:19530"),
+        ("https://m.example.org:443/db", "https://m.example.org:443/db"),
+    ],
+)
+def test_a_server_s_label_holds_no_credentials(settings: Any, uri: str, label: str) -> None:
+    settings.MILVUS_URI = uri
+    assert milvus.server_label() == label

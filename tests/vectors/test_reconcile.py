@@ -1,0 +1,153 @@
+"""Comparing the index with the database."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from people.models import Gallery, Person
+from tests.factories import GalleryFactory, PersonFactory, template, unit
+from tests.fixtures import settle
+from vectors import milvus
+from vectors.milvus import Entry
+from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
+from vectors.reconcile import reconcile, reconcile_all
+from vectors.services import apply_outbox
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def stored(gallery: Gallery, indexed: str) -> list[PersonTemplate]:
+    """Six templates that Milvus holds."""
+    made = [template(PersonFactory(gallery=gallery), seed) for seed in range(6)]
+    settle(gallery)
+    return made
+
+
+@pytest.fixture
+def generation(stored: list[PersonTemplate]) -> IndexGeneration:
+    return IndexGeneration.objects.get()
+
+
+@pytest.fixture
+def damage(generation: IndexGeneration, stored: list[PersonTemplate]) -> dict[str, list[int]]:
+    """One difference of each kind, as a crash or a stranger would leave it."""
+    collection, (missing, misplaced, different, inactive, *_) = generation.collection, stored
+    gallery_id = misplaced.person.gallery_id
+    milvus.delete(collection, [missing.pk])
+    milvus.upsert(
+        collection,
+        [
+            Entry(misplaced.pk, gallery_id + 1000, unit(1)),
+            Entry(different.pk, gallery_id, unit(99)),
+            Entry(10**9, gallery_id, unit(98)),
+        ],
+    )
+    Person.objects.filter(pk=inactive.person_id).update(active=False)
+    return {
+        "missing": [missing.pk],
+        "surplus": [inactive.pk, 10**9],
+        "misplaced": [misplaced.pk],
+        "different": [different.pk],
+    }
+
+
+def test_an_index_that_agrees(generation: IndexGeneration) -> None:
+    report = reconcile(generation)
+    assert (report.expected, report.indexed, report.sampled, report.pending) == (6, 6, 6, 0)
+    assert report.agrees
+    assert report.wrong == []
+
+
+def test_each_kind_of_difference_is_found(
+    generation: IndexGeneration, damage: dict[str, list[int]]
+) -> None:
+    report = reconcile(generation)
+    assert {kind: getattr(report, kind) for kind in damage} == damage
+    assert (report.expected, report.indexed) == (5, 6)
+    assert report.wrong == sorted(pk for pks in damage.values() for pk in pks)
+    assert not report.agrees
+    assert VectorOutbox.objects.count() == 0
+
+
+def test_each_kind_of_difference_is_mended(
+    generation: IndexGeneration, damage: dict[str, list[int]]
+) -> None:
+    assert len(reconcile(generation, repair=True).wrong) == 5
+    assert VectorOutbox.objects.count() == 5
+    assert apply_outbox(generation.public_id) == 5
+    report = reconcile(generation)
+    assert report.agrees
+    assert (report.expected, report.indexed) == (5, 5)
+
+
+def test_what_is_pending_is_not_wrong(
+    generation: IndexGeneration, stored: list[PersonTemplate]
+) -> None:
+    template(stored[0].person, 50)
+    template(PersonFactory(gallery=stored[0].person.gallery))
+    report = reconcile(generation)
+    assert (report.wrong, report.pending, report.agrees) == ([], 2, False)
+
+
+def test_a_sample_is_as_large_as_asked(generation: IndexGeneration) -> None:
+    assert reconcile(generation, sample=2).sampled == 2
+    assert reconcile(generation, sample=0).sampled == 0
+
+
+def test_listings_of_several_pages_are_whole(
+    generation: IndexGeneration, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(milvus, "LISTING_BATCH", 4)
+    assert len(list(milvus.list_entries(generation.collection))) == 6
+    assert reconcile(generation).agrees
+
+
+def test_several_galleries_share_a_generation(generation: IndexGeneration) -> None:
+    template(PersonFactory(gallery=GalleryFactory()), 7)
+    settle()
+    (report,) = reconcile_all()
+    assert (report.expected, report.agrees) == (7, True)
+
+
+def test_the_command_says_that_they_agree(stored: list[PersonTemplate]) -> None:
+    out = StringIO()
+    call_command("reconcile", stdout=out)
+    text = out.getvalue()
+    assert text.strip().endswith("The database and the index agree.")
+    assert "0 of 6" in text
+
+
+def test_the_command_fails_on_a_difference_and_mends_it(
+    generation: IndexGeneration, damage: dict[str, list[int]]
+) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("reconcile", stdout=StringIO())
+    assert str(caught.value) == "The index and the database differ. Add --repair."
+
+    out = StringIO()
+    call_command("reconcile", "--repair", stdout=out)
+    assert "The database and the index agree." in out.getvalue()
+    assert reconcile(generation).agrees
+
+
+def test_the_command_applies_what_is_pending_first(stored: list[PersonTemplate]) -> None:
+    template(stored[0].person, 50)
+    call_command("reconcile", stdout=StringIO())
+    assert VectorOutbox.objects.count() == 0
+
+
+def test_the_command_says_when_milvus_is_away(
+    stored: list[PersonTemplate], settings: Any, tmp_path: Path
+) -> None:
+    settings.MILVUS_URI, settings.MILVUS_TIMEOUT_SECONDS = "http://127.0.0.1:1", 1
+    IndexGeneration.objects.update(server="http://127.0.0.1:1")
+    with pytest.raises(CommandError, match=r"^The search index does not answer"):
+        call_command("reconcile", stdout=StringIO())
+    settings.MILVUS_URI = ""
