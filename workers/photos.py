@@ -1,23 +1,45 @@
 """Photos to templates."""
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
+
+from celery import Task
+from celery.signals import celeryd_after_setup
+from django.db import DatabaseError
 
 from common.queue import PROCESS_PHOTOS, enqueue
 from config.celery import app
 from enrolment.processing import process_photos
-from photos.services import LEASE
+from photos.services import LEASE, release_held_by
 
 from .deadline import deadline
+
+logger = logging.getLogger(__name__)
 
 # Done, or dead, before the lease runs out and another worker takes the photos.
 TASK_SECONDS = LEASE.total_seconds() - 5
 
 
-@app.task(name=PROCESS_PHOTOS)
-def process(photo_ids: Sequence[str]) -> None:
+@celeryd_after_setup.connect
+def take_over(sender: str, **_: Any) -> None:
+    """Give back at once what the worker of this name held when it died."""
+    try:
+        count = release_held_by(sender)
+    except DatabaseError as error:
+        logger.warning("what %s held waits for the end of its lease: %s", sender, error)
+        return
+    if count:
+        logger.warning("%s died with %d photos; they are processed again", sender, count)
+
+
+@app.task(name=PROCESS_PHOTOS, bind=True)
+def process(self: Task[..., None], photo_ids: Sequence[str]) -> None:
     """Process these photos and others that wait, a chunk of them; then ask for the next chunk."""
     with deadline(TASK_SECONDS):
-        processed = process_photos([UUID(each) for each in photo_ids])
+        processed = process_photos(
+            [UUID(each) for each in photo_ids], worker=self.request.hostname or ""
+        )
     if processed:
         enqueue(PROCESS_PHOTOS, [])

@@ -42,12 +42,13 @@ class Readable:
     image: DecodedImage
 
 
-def process_photos(hints: Sequence[UUID], limit: int = CHUNK) -> int:
-    """Claim photos and bring each to a final state, or back to the queue. Returns how many.
+def process_photos(hints: Sequence[UUID], limit: int = CHUNK, worker: str = "") -> int:
+    """Claim photos for `worker` and bring each to a final state, or back to the queue.
 
     `hints` are taken first; a hint that is finished, deleted or in other hands is passed over.
+    Returns how many.
     """
-    lease, photos = claim(hints, limit)
+    lease, photos = claim(hints, limit, worker)
     try:
         readable = [each for photo in photos if (each := _read(photo, lease)) is not None]
         by_model: dict[str, list[Readable]] = defaultdict(list)

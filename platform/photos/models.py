@@ -101,6 +101,7 @@ class Photo(PublicModel):
     attempts = models.PositiveSmallIntegerField(default=0)
     lease = models.UUIDField(null=True, help_text="The run of the worker that has it.")
     leased_until = models.DateTimeField(null=True)
+    leased_by = models.CharField(max_length=200, blank=True, help_text="The worker's name.")
     processed_at = models.DateTimeField(null=True)
 
     class Meta:

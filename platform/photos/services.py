@@ -152,14 +152,18 @@ def process_again(actor: Actor, photo: Photo, **choices: Any) -> Photo:
 
 
 @transaction.atomic
-def claim(hints: Sequence[UUID], limit: int) -> tuple[UUID, list[Photo]]:
+def claim(hints: Sequence[UUID], limit: int, worker: str = "") -> tuple[UUID, list[Photo]]:
     """Take photos to work on: those hinted at, then any others that wait.
 
-    Returns the lease and the photos. A photo that failed before is taken alone, so that one which
-    kills its worker can't take others into quarantine with it.
+    `worker` is the name of who takes them. Returns the lease and the photos. A photo that failed
+    before is taken alone, so that one which kills its worker can't take others into quarantine
+    with it.
     """
     now = timezone.now()
-    waiting = Q(state=PhotoState.RECEIVED) | Q(state=PhotoState.PROCESSING, leased_until__lt=now)
+    abandoned = Q(
+        state=PhotoState.PROCESSING, leased_until__lt=now, attempts__lt=MAX_ATTEMPTS
+    )  # after the last attempt it is the sweeper's, for quarantine
+    waiting = Q(state=PhotoState.RECEIVED) | abandoned
     candidates = Photo.objects.select_for_update(skip_locked=True).filter(waiting).order_by("id")
     chosen = list(candidates.filter(public_id__in=hints)[:limit])
     taken = [photo.pk for photo in chosen]
@@ -170,6 +174,7 @@ def claim(hints: Sequence[UUID], limit: int) -> tuple[UUID, list[Photo]]:
         state=PhotoState.PROCESSING,
         lease=lease,
         leased_until=now + LEASE,
+        leased_by=worker,
         attempts=F("attempts") + 1,
     )
     leased = Photo.objects.filter(lease=lease).select_related("original", "gallery", "person")
@@ -217,13 +222,27 @@ def release_expired() -> int:
 
     The sweeper calls this and wakes a worker, whatever became of the messages.
     """
-    with transaction.atomic():
-        expired = Photo.objects.select_for_update(skip_locked=True).filter(
-            state=PhotoState.PROCESSING, leased_until__lt=timezone.now()
-        )
-        for photo in expired:
-            _give_back(photo, "its worker died while it had this photo")
+    _release(Q(leased_until__lt=timezone.now()))
     return Photo.objects.filter(state=PhotoState.RECEIVED).count()
+
+
+def release_held_by(worker: str) -> int:
+    """Give back what the last worker of this name held, as a new one begins. Returns how many.
+
+    If the other one lives nevertheless, its lease is gone and what it finds is not stored.
+    """
+    return _release(Q(leased_by=worker))
+
+
+@transaction.atomic
+def _release(which: Q) -> int:
+    held = Photo.objects.select_for_update(skip_locked=True).filter(
+        which, state=PhotoState.PROCESSING
+    )
+    photos = list(held)
+    for photo in photos:
+        _give_back(photo, "its worker died while it had this photo")
+    return len(photos)
 
 
 def _give_back(photo: Photo, reason: str) -> None:
