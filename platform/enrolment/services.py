@@ -6,6 +6,7 @@ from django.db import transaction
 
 from accounts.actors import Actor
 from audit.services import record
+from common.errors import NotFound
 from common.models import IdempotentRequest
 from people.access import require
 from people.models import Person, Role
@@ -84,8 +85,12 @@ def erase(actor: Actor, person: Person) -> Erasure:
 
 
 def _locked(person: Person) -> Person:
+    """Their row, locked. Raises NotFound if they were erased in the meantime."""
     people = Person.objects.select_related("gallery").select_for_update(of=("self",))
-    return people.get(pk=person.pk)
+    locked = people.filter(pk=person.pk).first()
+    if locked is None:
+        raise NotFound("person")
+    return locked
 
 
 def _record(actor: Actor, action: str, person: Person) -> None:
