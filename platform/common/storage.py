@@ -25,8 +25,13 @@ class DurableFileSystemStorage(FileSystemStorage):
             Path(self.path(name)).unlink(missing_ok=True)
             raise
         path = Path(self.path(saved))
-        _sync(path)
-        _sync(path.parent)
+        try:
+            _sync(path)
+            _sync(path.parent)
+        except OSError:
+            # Some file systems learn only now that there is no room.
+            path.unlink(missing_ok=True)
+            raise
         return saved
 
 

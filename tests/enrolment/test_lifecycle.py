@@ -144,9 +144,7 @@ def test_the_gallery_s_policy_and_the_photo_s_choose_among_several(
     assert photo.faces.get(unused_because="").x == chosen["central"].x
 
 
-def test_a_box_points_at_one_of_several(
-    operator: APIClient, person: Person, crowd: bytes
-) -> None:
+def test_a_box_points_at_one_of_several(operator: APIClient, person: Person, crowd: bytes) -> None:
     response = send(operator, person, crowd, box="425,130,80,111")
     assert response.json()["face_box"] == {"x": 425, "y": 130, "width": 80, "height": 111}
     process()
@@ -240,9 +238,7 @@ def test_the_same_bytes_for_somebody_else_share_the_file(
     assert PersonTemplate.objects.get().person == elsewhere
 
 
-def test_a_person_s_template_is_the_normalised_mean_of_the_faces(
-    person: Person, lfw: Lfw
-) -> None:
+def test_a_person_s_template_is_the_normalised_mean_of_the_faces(person: Person, lfw: Lfw) -> None:
     enrol(person, *(lfw.bytes(WHO, number) for number in (1, 2, 3)))
     faces = decode_many(bytes(face.vector) for face in Face.objects.all())
     assert np.abs(np.linalg.norm(faces, axis=1) - 1).max() < 1e-5
@@ -327,9 +323,7 @@ def test_a_batch_stops_at_no_bad_file(
 
 
 @pytest.mark.parametrize("photos", [[], "text"])
-def test_a_batch_without_files_is_refused(
-    operator: APIClient, person: Person, photos: Any
-) -> None:
+def test_a_batch_without_files_is_refused(operator: APIClient, person: Person, photos: Any) -> None:
     body = {"person": str(person.public_id), "photos": photos}
     response = operator.post(f"{PHOTOS}/batch", body, format="multipart")
     assert (response.status_code, response.json()["code"]) == (400, "invalid")

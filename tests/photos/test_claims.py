@@ -183,9 +183,7 @@ def test_a_file_that_is_gone_ends_in_quarantine(person: Person, lfw: Lfw, media:
     assert "its file could not be read" in now(photo).text
 
 
-def test_a_file_that_changed_on_the_disk_is_rejected(
-    person: Person, lfw: Lfw, media: Path
-) -> None:
+def test_a_file_that_changed_on_the_disk_is_rejected(person: Person, lfw: Lfw, media: Path) -> None:
     photo = store(person, lfw.bytes(WHO))
     files(media)[0].write_bytes(lfw.bytes(WHO)[:5000])
     process()
