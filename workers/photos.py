@@ -9,6 +9,7 @@ from celery import Task
 from celery.signals import celeryd_after_setup
 from django.db import DatabaseError
 
+from common.memory import give_back_free_memory
 from common.queue import PROCESS_PHOTOS, enqueue
 from config.celery import app
 from enrolment.processing import process_photos
@@ -42,4 +43,5 @@ def process(self: Task[..., None], photo_ids: Sequence[str]) -> None:
             [UUID(each) for each in photo_ids], worker=self.request.hostname or ""
         )
     if processed:
+        give_back_free_memory()
         enqueue(PROCESS_PHOTOS, [])
