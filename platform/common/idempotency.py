@@ -98,17 +98,18 @@ def _begin(caller: str, key: str, asked: str) -> tuple[IdempotentRequest, bool]:
     _drop_abandoned(caller, key)
     try:
         with transaction.atomic():
-            record = IdempotentRequest.objects.create(caller=caller, key=key, fingerprint=asked)
-            return record, True
+            fresh = IdempotentRequest.objects.create(caller=caller, key=key, fingerprint=asked)
+            return fresh, True
     except IntegrityError:
         pass
-    record = IdempotentRequest.objects.get(caller=caller, key=key)
-    if record.fingerprint != asked:
+    # Gone again if the first request failed a moment ago.
+    record = IdempotentRequest.objects.filter(caller=caller, key=key).first()
+    if record is not None and record.fingerprint != asked:
         raise Conflict(
             f"This {HEADER} came with another request before. Use a new one.",
             code="idempotency_key_reused",
         )
-    if record.status is None:
+    if record is None or record.status is None:
         raise Conflict(
             "The first request with this key is still under way. Ask again shortly.",
             code="idempotency_in_progress",

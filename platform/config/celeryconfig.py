@@ -26,8 +26,12 @@ def filesystem_transport(folder: Path) -> dict[str, Any]:
 
 
 broker_url = settings.CELERY_BROKER_URL
+# A web request that finds the broker away must not wait for it: the rows are the work. (Workers
+# go on trying by broker_connection_max_retries.)
 broker_transport_options: dict[str, Any] = (
-    filesystem_transport(settings.BROKER_DIR) if broker_url.startswith("filesystem") else {}
+    filesystem_transport(settings.BROKER_DIR)
+    if broker_url.startswith("filesystem")
+    else {"max_retries": 1, "interval_start": 0}
 )
 broker_connection_timeout = 3
 broker_connection_retry_on_startup = True
