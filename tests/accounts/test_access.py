@@ -205,9 +205,7 @@ def test_galleries_are_made_by_site_administrators(
     assert rows() == before
 
 
-def test_an_id_that_nobody_has_looks_like_another_tenant_s(
-    stage: Stage, client_of: Client
-) -> None:
+def test_an_id_that_nobody_has_looks_like_another_tenant_s(stage: Stage, client_of: Client) -> None:
     unknown = "01890a5d-ac96-774b-bcce-b302099a8057"
     client = client_of(stage.gallery, Role.ADMIN)
     stranger = client_of(GalleryFactory(), Role.ADMIN)

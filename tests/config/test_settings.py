@@ -1,4 +1,4 @@
-"""Every variable fails loudly, naming itself and the remedy; without any, everything is embedded."""
+"""Every variable fails loudly, naming itself and the remedy; without any, all is embedded."""
 
 import json
 import os
@@ -144,9 +144,7 @@ def test_neither_yes_nor_no(monkeypatch: pytest.MonkeyPatch) -> None:
         ("example.org", r"^URL has no scheme\. Begin it with one of http://, https://\."),
     ],
 )
-def test_addresses_have_a_scheme(
-    monkeypatch: pytest.MonkeyPatch, value: str, message: str
-) -> None:
+def test_addresses_have_a_scheme(monkeypatch: pytest.MonkeyPatch, value: str, message: str) -> None:
     monkeypatch.setenv("URL", value)
     with pytest.raises(ImproperlyConfigured, match=message):
         env.url("URL", "", ("http", "https"))

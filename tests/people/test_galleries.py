@@ -22,7 +22,8 @@ def test_a_gallery_begins_with_the_defaults(admin_api: APIClient) -> None:
     assert response.status_code == 201
     gallery = Gallery.objects.get()
     body = response.json()
-    assert body.pop("created_at") and body.pop("updated_at")
+    assert body.pop("created_at")
+    assert body.pop("updated_at")
     assert body == {
         "id": str(gallery.public_id),
         "name": "Staff",
@@ -103,7 +104,9 @@ def test_a_list_of_galleries_takes_the_same_queries_however_long(
     gallery: Gallery, client_of: Client, admin_api: APIClient
 ) -> None:
     def queries(client: APIClient) -> int:
-        with CaptureQueriesContext(connection, ) as captured:
+        with CaptureQueriesContext(
+            connection,
+        ) as captured:
             assert client.get(LIST).status_code == 200
         return len(captured)
 
@@ -114,8 +117,6 @@ def test_a_list_of_galleries_takes_the_same_queries_however_long(
 
 
 @pytest.mark.parametrize("method", ["put", "post", "trace"])
-def test_other_methods_are_not_there(
-    admin_api: APIClient, gallery: Gallery, method: str
-) -> None:
+def test_other_methods_are_not_there(admin_api: APIClient, gallery: Gallery, method: str) -> None:
     response = admin_api.generic(method.upper(), f"{LIST}/{gallery.public_id}")
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")

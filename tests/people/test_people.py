@@ -37,7 +37,8 @@ def test_a_person_needs_a_gallery_and_nothing_else(operator: APIClient, gallery:
     assert response.status_code == 201
     person = Person.objects.get()
     body = response.json()
-    assert body.pop("created_at") and body.pop("updated_at")
+    assert body.pop("created_at")
+    assert body.pop("updated_at")
     assert body == {
         "id": str(person.public_id),
         "gallery": str(gallery.public_id),
@@ -134,7 +135,7 @@ def test_numbers_that_are_none_are_refused(
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{", "[1, 2", '{"a": }', "\ufeff{}", "'single'", "{\"a\": 1}}", "[" * 50_000],
+    ["", "{", "[1, 2", '{"a": }', "\ufeff{}", "'single'", '{"a": 1}}', "[" * 50_000],
     ids=["empty", "open", "list", "no value", "mark", "quotes", "twice", "deep"],
 )
 def test_what_is_no_json_is_refused(operator: APIClient, gallery: Gallery, body: str) -> None:
@@ -144,7 +145,9 @@ def test_what_is_no_json_is_refused(operator: APIClient, gallery: Gallery, body:
 
 
 @pytest.mark.parametrize("body", ["[]", "1", "null", '"text"', "true"])
-def test_json_that_is_no_object_is_refused(operator: APIClient, gallery: Gallery, body: str) -> None:
+def test_json_that_is_no_object_is_refused(
+    operator: APIClient, gallery: Gallery, body: str
+) -> None:
     response = send(operator, body)
     assert (response.status_code, response.json()["code"]) == (400, "invalid")
 
@@ -181,9 +184,7 @@ def test_an_external_id_belongs_to_one_person_of_a_gallery(
     assert create(client_of(other), other, external_id="7").status_code == 201
 
 
-def test_an_external_id_cannot_be_taken_from_another(
-    operator: APIClient, gallery: Gallery
-) -> None:
+def test_an_external_id_cannot_be_taken_from_another(operator: APIClient, gallery: Gallery) -> None:
     PersonFactory(gallery=gallery, external_id="7")
     person = PersonFactory(gallery=gallery, external_id="8", name="Old")
     before = rows()
@@ -207,9 +208,7 @@ def test_a_person_stays_in_the_gallery(operator: APIClient, person: Person) -> N
     )  # fmt: skip
 
 
-def test_people_are_found_by_name_and_by_external_id(
-    operator: APIClient, gallery: Gallery
-) -> None:
+def test_people_are_found_by_name_and_by_external_id(operator: APIClient, gallery: Gallery) -> None:
     for name, external_id in [("Ada Lovelace", "a-1"), ("Grace Hopper", "b-2"), ("ada King", "")]:
         PersonFactory(gallery=gallery, name=name, external_id=external_id)
     PersonFactory(name="Ada of another gallery")
