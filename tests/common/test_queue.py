@@ -57,7 +57,7 @@ def test_a_task_is_sent_when_the_transaction_is_committed() -> None:
 def test_a_task_is_not_sent_when_it_is_rolled_back() -> None:
     with transaction.atomic():
         enqueue_on_commit(PROCESS_PHOTOS, [])
-        transaction.set_rollback(True)  # noqa: FBT003 - Django's signature
+        transaction.set_rollback(True)
     assert messages() == []
 
 

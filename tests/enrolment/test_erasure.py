@@ -29,7 +29,7 @@ def held() -> set[int]:
     return {template for template, _ in milvus.list_entries(collection)}
 
 
-def test_nothing_of_somebody_erased_is_left_but_ids(
+def test_nothing_of_somebody_erased_is_left_but_ids(  # noqa: PLR0917 - fixtures
     gallery: Gallery, client_of: Client, lfw: Lfw, media: Path, indexed: str, committed: Any
 ) -> None:
     client = client_of(gallery, Role.ADMIN)

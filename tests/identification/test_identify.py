@@ -286,7 +286,7 @@ def assert_is_no_answer(response: Any, code: str) -> None:
     assert "faces" not in response.json()
 
 
-def test_milvus_away_is_an_error_and_never_a_no(
+def test_milvus_away_is_an_error_and_never_a_no(  # noqa: PLR0917 - fixtures
     viewer: APIClient, gallery: Gallery, enrolled: dict[str, Person], lfw: Lfw, settings: Any,
     tmp_path: Path,
 ) -> None:  # fmt: skip

@@ -63,13 +63,19 @@ BAD = {
 }
 
 
+NOT_BASE64 = (
+    b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n'
+    b"Content-Transfer-Encoding: base64\r\n\r\n!!!not base64!!!\r\n--b--\r\n"
+)
+
+
 def send(client: APIClient, person: Person, data: bytes, name: str = "photo.jpg") -> Any:
     body = {"person": str(person.public_id), "photo": upload(data, name)}
     return client.post("/api/v1/photos", body, format="multipart")
 
 
 @pytest.mark.parametrize(("data", "status", "code"), BAD.values(), ids=BAD)
-def test_a_bad_photo_is_refused_and_nothing_stored(
+def test_a_bad_photo_is_refused_and_nothing_stored(  # noqa: PLR0917 - fixtures
     operator: APIClient, person: Person, media: Path, data: bytes, status: int, code: str
 ) -> None:
     before = rows()
@@ -82,7 +88,7 @@ def test_a_bad_photo_is_refused_and_nothing_stored(
 
 
 @pytest.mark.parametrize(("data", "status", "code"), BAD.values(), ids=BAD)
-def test_a_bad_probe_gets_the_same_answer(
+def test_a_bad_probe_gets_the_same_answer(  # noqa: PLR0917 - fixtures
     operator: APIClient, gallery: Gallery, media: Path, data: bytes, status: int, code: str
 ) -> None:
     before = rows()
@@ -307,8 +313,7 @@ def test_a_field_of_megabytes_is_refused(operator: APIClient, person: Person, me
         ("multipart/form-data; boundary=b", b"--b\r\n\r\n", 400, "invalid"),
         (
             "multipart/form-data; boundary=b",
-            b'--b\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n'
-            b"Content-Transfer-Encoding: base64\r\n\r\n!!!not base64!!!\r\n--b--\r\n",
+            NOT_BASE64,
             400,
             "malformed",
         ),
@@ -318,7 +323,7 @@ def test_a_field_of_megabytes_is_refused(operator: APIClient, person: Person, me
         ("application/x-www-form-urlencoded", b"person=x", 415, "unsupported_media_type"),
     ],
 )
-def test_a_body_that_is_no_form_is_refused(
+def test_a_body_that_is_no_form_is_refused(  # noqa: PLR0917 - fixtures
     operator: APIClient, media: Path, content_type: str, body: bytes, status: int, code: str
 ) -> None:
     before = rows()

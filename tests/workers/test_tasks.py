@@ -124,9 +124,8 @@ def test_milvus_away_leaves_the_work_for_later(
     maintenance.reconcile.apply(throw=True)
     settings.VAR_DIR = here
     assert VectorOutbox.objects.count() == 1
-    assert (
-        f"index {generation.public_id} waits for Milvus: Milvus Lite is not running" in caplog.text
-    )
+    waits = f"index {generation.public_id} waits for Milvus: Milvus Lite is not running"
+    assert waits in caplog.text
     assert "no comparison with the index: Milvus Lite is not running" in caplog.text
 
 
