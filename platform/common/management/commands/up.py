@@ -168,7 +168,8 @@ def _web(env: dict[str, str], host: str, port: int) -> ProcessSpec:
             *(sys.executable, "-m", "gunicorn", "config.wsgi:application", "--no-control-socket"),
             *(part for pair in arguments.items() for part in pair),
         ],
-        env=env,
+        # Threads that answer in turn would each keep a heap of their own, with its holes.
+        env={"MALLOC_ARENA_MAX": "2", **env},
         ready=lambda: answers_http(_reachable(host), port, "/healthz"),
         stop_timeout=25.0,
         stage=_SERVICES,
