@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from embedder.images import DecodedImage, decode
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -32,6 +34,9 @@ class Lfw:
 
     def bytes(self, person: str, number: int = 1) -> bytes:
         return self.path(person, number).read_bytes()
+
+    def image(self, person: str, number: int = 1) -> DecodedImage:
+        return decode(self.bytes(person, number))
 
     def people(self, count: int) -> list[str]:
         return sorted(folder.name for folder in (self.folder / "images").iterdir())[:count]

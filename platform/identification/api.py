@@ -8,11 +8,11 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.api import ActorMixin
 from common.api import UPLOAD_PROBLEMS, BoxField, BoxSerializer, problem
 from embedder.images import ImageInfo
 from embedder.types import Box, Detection, Face
 from people.access import gallery_for
-from people.api import ActorMixin
 from people.models import Role
 
 from . import services

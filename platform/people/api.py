@@ -5,12 +5,11 @@ from typing import Any, ClassVar
 import django_filters
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
-from rest_framework import mixins, serializers, status, viewsets
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts.actors import Actor, actor_of
+from accounts.api import ReadViewSet
 from common.api import MetadataField, problem
 from common.idempotency import idempotent
 
@@ -92,29 +91,15 @@ class PersonFilter(django_filters.FilterSet):
         return queryset
 
 
-class ActorMixin(APIView):
-    """Views that know who asks."""
-
-    @property
-    def actor(self) -> Actor:
-        """Who asks. Raises NotAuthenticated."""
-        return actor_of(self.request.user)
-
-
 @extend_schema_view(
     list=extend_schema(summary="List the galleries you have access to"),
     retrieve=extend_schema(summary="Show a gallery"),
 )
-class GalleryViewSet(
-    ActorMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Gallery]
-):
+class GalleryViewSet(ReadViewSet[Gallery]):
     """Galleries: sets of people searched together."""
 
     queryset = Gallery.objects.none()
     serializer_class = GallerySerializer
-    lookup_field = "public_id"
-    lookup_url_kwarg = "id"
-    lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Gallery]:
         """Those that the caller may see."""
@@ -157,17 +142,12 @@ class GalleryViewSet(
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class PersonViewSet(
-    ActorMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Person]
-):
+class PersonViewSet(ReadViewSet[Person]):
     """People, as far as no face is concerned; `enrolment.api` adds the rest."""
 
     queryset = Person.objects.none()
     serializer_class = PersonSerializer
     filterset_class = PersonFilter
-    lookup_field = "public_id"
-    lookup_url_kwarg = "id"
-    lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Person]:
         """Those of the caller's galleries."""

@@ -8,15 +8,15 @@ from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
-from rest_framework import mixins, serializers, viewsets
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
+from accounts.api import ReadViewSet
 from common.api import BoxSerializer
 from common.errors import NotFound
 from embedder.images import crop, encode_jpeg
 from embedder.types import Box
-from people.api import ActorMixin
 from people.models import Role
 
 from .intake import decode_photo
@@ -119,17 +119,12 @@ class FaceFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class PhotoViewSet(
-    ActorMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Photo]
-):
+class PhotoViewSet(ReadViewSet[Photo]):
     """Photos, to read."""
 
     queryset = Photo.objects.none()
     serializer_class: Any = PhotoSerializer
     filterset_class = PhotoFilter
-    lookup_field = "public_id"
-    lookup_url_kwarg = "id"
-    lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Photo]:
         """Those of the caller's galleries."""
@@ -166,17 +161,12 @@ class PhotoViewSet(
     list=extend_schema(summary="List the faces found on photos"),
     retrieve=extend_schema(summary="Show a face"),
 )
-class FaceViewSet(
-    ActorMixin, mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Face]
-):
+class FaceViewSet(ReadViewSet[Face]):
     """Faces found on photos."""
 
     queryset = Face.objects.none()
     serializer_class = FaceSerializer
     filterset_class = FaceFilter
-    lookup_field = "public_id"
-    lookup_url_kwarg = "id"
-    lookup_value_converter = "uuid"
 
     def get_queryset(self) -> QuerySet[Face]:
         """Those on the photos of the caller's galleries."""

@@ -16,7 +16,7 @@ from embedder.networks import dlib_resnet
 from embedder.networks.dlib_dat import Affine, Convolution, Linear, read_layers
 from embedder.networks.dlib_resnet import DlibResNet
 from embedder.pipeline import Pipeline
-from tests.embedder.conftest import Lfw
+from tests.conftest import Lfw
 
 
 @pytest.fixture(scope="module")
