@@ -65,7 +65,7 @@ def receive(
     except BaseException:
         _delete_files([saved.file.name])
         raise
-    if photo.original_id != saved.pk:
+    if photo.original.public_id != saved.public_id:
         # Somebody else stored the same bytes a moment ago.
         _delete_files([saved.file.name])
     return photo, created
@@ -75,6 +75,11 @@ def _known(gallery: Gallery, person: Person | None, intake: Intake) -> Photo | N
     return Photo.objects.filter(
         gallery=gallery, person=person, original__sha256=intake.sha256
     ).first()
+
+
+_ORIGINAL_FIELDS = (
+    "public_id", "file", "bytes", "media_type", "extension", "width", "height", "frames",
+)  # fmt: skip
 
 
 def _save_file(gallery: Gallery, intake: Intake) -> Original:
@@ -100,12 +105,12 @@ def _store(person: Person | None, saved: Original, fields: dict[str, Any]) -> tu
         person = Person.objects.select_for_update().filter(pk=person.pk).first()
         if person is None:
             raise NotFound("person")
-    original = (
-        Original.objects.select_for_update().filter(gallery=gallery, sha256=saved.sha256).first()
+    # Two requests may store the same bytes at once: whoever comes second takes the first's row.
+    original, _ = Original.objects.select_for_update().get_or_create(
+        gallery=gallery,
+        sha256=saved.sha256,
+        defaults={name: getattr(saved, name) for name in _ORIGINAL_FIELDS},
     )
-    if original is None:
-        saved.save()
-        original = saved
     if person is None:
         existing = Photo.objects.filter(original=original, person=None).first()
         if existing is not None:
