@@ -16,7 +16,6 @@ ADMIN_PAGES = (
     "/admin/photos/photo/",
     "/admin/audit/auditentry/",
 )
-_REFERENCE = re.compile(r"""(?:src|href|url)\s*[=(]\s*["']?([^"'\s>)]+)""", re.IGNORECASE)
 _STYLE_URL = re.compile(r"""url\(\s*["']?([^"')]+)""")
 
 
