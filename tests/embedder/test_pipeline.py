@@ -15,7 +15,7 @@ from embedder.__main__ import main
 from embedder.images import DecodedImage
 from embedder.pipeline import Pipeline
 from embedder.types import Detection, Face
-from tests.embedder.conftest import ROOT, Lfw
+from tests.conftest import ROOT, Lfw
 from tests.embedder.pictures import exif_block, saved, scene
 
 CENTRE = (125.0, 125.0)
