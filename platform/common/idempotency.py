@@ -11,6 +11,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.http import QueryDict
 from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +27,13 @@ MAX_KEY = 255
 
 View = Callable[..., Response]
 
+_PARAMETER = OpenApiParameter(
+    HEADER,
+    str,
+    OpenApiParameter.HEADER,
+    description="Anything unique. The same request with it again gets the first one's answer.",
+)
+
 
 def idempotent(view: View) -> View:
     """Decorate a POST handler of a REST framework view.
@@ -37,6 +45,7 @@ def idempotent(view: View) -> View:
             first request is still under way (`idempotency_in_progress`).
     """
 
+    @extend_schema(parameters=[_PARAMETER])
     @wraps(view)
     def wrapper(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = request.headers.get(HEADER)

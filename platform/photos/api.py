@@ -1,5 +1,6 @@
 """Photos and faces over HTTP, to read. Uploading and deleting touch people: `enrolment.api`."""
 
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from rest_framework.request import Request
 
 from accounts.api import ReadViewSet
 from common.api import BoxSerializer
-from common.errors import NotFound
+from common.errors import NotFound, Problem
 from embedder.images import crop, encode_jpeg
 from embedder.types import Box
 from people.models import Role
@@ -150,7 +151,7 @@ class PhotoViewSet(ReadViewSet[Photo]):
         """An attachment, never shown inline: it may be more than a photo."""
         photo = self._photo(Role.OPERATOR)
         return FileResponse(
-            photo.original.file.open("rb"),
+            _open(photo.original),
             as_attachment=True,
             filename=f"{photo.public_id}{photo.original.extension}",
             content_type="application/octet-stream",
@@ -189,8 +190,20 @@ def _visible_face(faces: QuerySet[Face], public_id: UUID) -> Face:
     return face
 
 
+def _open(original: Original) -> Any:
+    try:
+        return original.file.open("rb")
+    except FileNotFoundError as error:
+        raise Problem(
+            "The photo's file is gone from the server's disk. Restore it from a backup, or delete "
+            "the photo and send it again.",
+            code="file_missing",
+            status=HTTPStatus.NOT_FOUND,
+        ) from error
+
+
 def _read(original: Original) -> bytes:
-    with original.file.open("rb") as stored:
+    with _open(original) as stored:
         content: bytes = stored.read()
     return content
 

@@ -21,7 +21,7 @@ from people.access import require
 from people.models import Gallery, Person, Role
 
 from .intake import Intake
-from .models import FINAL_STATES, Original, Photo, PhotoState, Source
+from .models import Original, Photo, PhotoState, Source
 
 logger = logging.getLogger(__name__)
 
@@ -274,13 +274,11 @@ def remove(photos: Iterable[Photo]) -> int:
     Runs inside the caller's transaction; files go when it is committed. Returns how many photos.
     """
     photos = list(photos)
-    originals = {photo.original_id for photo in photos}
+    originals = Original.objects.filter(pk__in={photo.original_id for photo in photos})
+    # An upload of the same bytes locks them too: it ends first, or finds them gone.
+    list(originals.select_for_update().order_by("id"))
     Photo.objects.filter(pk__in=[photo.pk for photo in photos]).delete()
-    orphans = list(
-        Original.objects.select_for_update(of=("self",))
-        .filter(pk__in=originals)
-        .exclude(photos__isnull=False)
-    )
+    orphans = list(originals.exclude(photos__isnull=False))
     Original.objects.filter(pk__in=[original.pk for original in orphans]).delete()
     names = [original.file.name for original in orphans]
     transaction.on_commit(lambda: _delete_files(names))
@@ -320,11 +318,6 @@ def _stored_files(folder: str) -> Iterable[str]:
     yield from (str(PurePosixPath(folder, name)) for name in files)
     for name in folders:
         yield from _stored_files(str(PurePosixPath(folder, name)))
-
-
-def is_final(photo: Photo) -> bool:
-    """Whether nothing more will happen to it by itself."""
-    return photo.state in FINAL_STATES
 
 
 def _record(actor: Actor, action: str, photo: Photo) -> None:

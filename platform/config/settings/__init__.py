@@ -214,6 +214,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "common.schema.add_general_problems",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "PhotoState": "photos.models.PhotoState",
         "SeveralFaces": "people.models.SeveralFaces",

@@ -206,7 +206,7 @@ def _beat(env: dict[str, str]) -> ProcessSpec:
         name="beat",
         argv=[*_celery("beat", "--schedule", str(schedule)), "--pidfile="],
         env=env,
-        ready_text="is starting",
+        ready_text="maxinterval",
         quiet_start=True,
         stage=_CLOCK,
         hint=f"delete {schedule}* (it is written anew) and start again.",
