@@ -6,19 +6,21 @@ from typing import Any
 from uuid import UUID
 
 from celery import Task
-from celery.signals import celeryd_after_setup
+from celery.signals import celeryd_after_setup, worker_ready
 from django.db import DatabaseError
 
 from common.memory import give_back_free_memory
 from common.queue import PROCESS_PHOTOS, enqueue
 from config.celery import app
 from enrolment.processing import process_photos
+from photos.pipeline import warm_up
 from photos.services import LEASE, release_held_by
 
 from .deadline import deadline
 
 logger = logging.getLogger(__name__)
 
+PHOTO_QUEUE = "photos"
 # Done, or dead, before the lease runs out and another worker takes the photos.
 TASK_SECONDS = LEASE.total_seconds() - 5
 
@@ -33,6 +35,13 @@ def take_over(sender: str, **_: Any) -> None:
         return
     if count:
         logger.warning("%s died with %d photos; they are processed again", sender, count)
+
+
+@worker_ready.connect
+def load_networks(sender: Any, **_: Any) -> None:
+    """Before the first photo comes, if photos are this worker's work."""
+    if PHOTO_QUEUE in sender.app.amqp.queues.consume_from:
+        warm_up()
 
 
 @app.task(name=PROCESS_PHOTOS, bind=True)

@@ -14,8 +14,8 @@ application = GuardedBodies(_django)
 
 
 def _warm_up() -> None:
-    """Load the networks beside the first requests, so that the first lookup is no slower."""
-    from photos.pipeline import warm_up  # noqa: PLC0415 - the apps exist only from here on
+    """Get everything ready beside the first requests, so that the first lookup is no slower."""
+    from identification.services import warm_up  # noqa: PLC0415 - the apps exist only from here on
 
     Thread(target=warm_up, name="warm-up", daemon=True).start()
 

@@ -5,6 +5,7 @@ stored.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,7 @@ from people.models import DEFAULT_MODEL, Gallery, Role
 from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
 from photos.intake import decode_photo
+from vectors.milvus import IndexUnavailable, ping
 from vectors.selectors import search, searchable_count
 
 from .selectors import SPARE_HITS, Candidate, candidates
@@ -182,6 +184,14 @@ def _check_one_face(number: int, found: Sequence[Detection]) -> None:
         code=code,
         photo=number,
     )
+
+
+def warm_up() -> None:
+    """Load the networks and open the connection to the index, before somebody waits for them."""
+    pipeline.warm_up()
+    # Milvus may come later; then the first lookup connects.
+    with suppress(IndexUnavailable):
+        ping()
 
 
 def detect(data: bytes) -> Found:

@@ -9,10 +9,11 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 from django.conf import settings
 
 from common.errors import Unavailable
-from embedder.images import DecodedImage
+from embedder.images import DecodedImage, decode, encode_jpeg
 from embedder.types import Detection, Face
 from people.models import DEFAULT_MODEL
 
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 # Faces narrower than this are not looked for, in pixels of the original photo.
 SMALLEST_FACE = 40.0
+BLANK_SIDE = 256
 # A web process answers several lookups at once. More runs of the network at a time than this
 # would only take turns on the same cores, each with its memory.
 _turns = threading.BoundedSemaphore(2)
@@ -65,8 +67,9 @@ def embed(
 
 
 def warm_up() -> None:
-    """Load the default pipeline now, so that the first lookup doesn't wait for it."""
-    pipeline(DEFAULT_MODEL)
+    """Load the default pipeline now, and let it see a first, blank picture."""
+    blank = np.full((BLANK_SIDE, BLANK_SIDE, 3), 127, np.uint8)
+    detect(DEFAULT_MODEL, [decode(encode_jpeg(blank))])
 
 
 def _load(model: str) -> "Pipeline":
