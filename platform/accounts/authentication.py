@@ -18,8 +18,10 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[ApiKey, ApiKey] | None:
         """The key as the request's user, or None if the request carries none."""
         scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
+        if scheme.lower() in {"", "basic"}:
+            return None  # a browser; a proxy in front may ask for a password of its own
         if scheme.lower() != KEYWORD.lower():
-            return None
+            raise AuthenticationFailed(f"Write the header as: Authorization: {KEYWORD} YOUR-KEY")
         try:
             key = cast("ApiKey", ApiKey.objects.get_from_key(secret.strip()))
         except ApiKey.DoesNotExist:

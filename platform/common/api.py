@@ -43,7 +43,9 @@ class BoxSerializer(serializers.Serializer[Any]):
     height = serializers.FloatField()
 
 
-@extend_schema_field({"type": "string", "example": "120,80,210,260"})
+@extend_schema_field(
+    {"type": "string", "description": "`x,y,width,height` in pixels of the upright photo"}
+)
 class BoxField(serializers.Field[Any, Any, Any, Any]):
     """A box as `x,y,width,height` in pixels: what fits into a form."""
 

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import (
+    DisallowedHost,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -106,6 +107,12 @@ _REQUEST_PROBLEMS: list[tuple[type[Exception], Callable[[], Problem]]] = [
         lambda: Problem("The form has too many files; send at most 100.", code="too_many_files"),
     ),
     (UnreadablePostError, _incomplete),
+    (
+        DisallowedHost,
+        lambda: Problem(
+            "This host name is not served here. Add it to ALLOWED_HOSTS.", code="unknown_host"
+        ),
+    ),
     (SuspiciousOperation, _malformed),
     (MultiPartParserError, _malformed),
 ]

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from common.terminal import COLOURS, LineSplitter, Terminal
 
 _POLL = 0.1
+_TERMINAL_POLL = 1.0
+_TERMINAL_POLL = 1.0
 _WITHHELD_LINES = 200
 _BACKOFF_FIRST, _BACKOFF_LIMIT = 0.5, 30.0
 _TAIL_LINES, _TAIL_WIDTH = 12, 300
@@ -109,6 +111,7 @@ class _Child:
 class Supervisor:
     """Starts `specs` stage by stage, restarts what dies, stops all on SIGINT, SIGTERM or SIGHUP.
 
+    It also stops when the terminal it writes to is closed; with SIGHUP ignored (nohup) it goes on.
     A process that can't be kept alive ends everything, with an explanation and exit code 1.
     `when_ready` is shown once everything is up.
     """
@@ -139,9 +142,11 @@ class Supervisor:
         ]
         self._listen_to_signals()
         starter = asyncio.create_task(self._start_stages())
+        watcher = asyncio.create_task(self._watch_terminal())
         try:
             await self._stop.wait()
             starter.cancel()
+            watcher.cancel()
             await self._stop_stages()
         finally:
             # Whatever went wrong above: nothing is left behind.
@@ -149,21 +154,34 @@ class Supervisor:
                 child.signal_group(signal.SIGKILL)
         if self._failure:
             self._terminal.raw(f"\n{self._failure}\n")
-        return 1 if self._failure else 0
+            return 1
+        self._say("Stopped.")
+        return 0
 
     def _listen_to_signals(self) -> None:
         def heard(number: signal.Signals) -> None:
-            if self._stop.is_set():
+            if not self._stop.is_set():
+                self._say(f"{number.name}: stopping everything (once more: at once)")
+                self._stop.set()
+            elif number is not signal.SIGHUP:
                 self._hurry.set()
-                return
-            self._say(f"{number.name}: stopping everything (once more: at once)")
-            self._stop.set()
 
         loop = asyncio.get_running_loop()
         # Also an ignored SIGINT, as shells leave it to `up &`; but nohup means what it says.
-        hang_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-        for number in (signal.SIGINT, signal.SIGTERM, *[signal.SIGHUP] * hang_up):
+        for number in (signal.SIGINT, signal.SIGTERM, *[signal.SIGHUP] * _minds_hang_ups()):
             loop.add_signal_handler(number, heard, number)
+
+    async def _watch_terminal(self) -> None:
+        """Stop when the terminal is gone: of that only its session's leader is told by SIGHUP.
+
+        The leader may be `make`, which keeps it to itself. Or a shell that passes it on, and then
+        the kernel sends another one: so a second SIGHUP is no call for hurry.
+        """
+        while _minds_hang_ups() and not self._stop.is_set():
+            if self._terminal.is_gone():
+                self._say("the terminal is gone: stopping everything")
+                self._stop.set()
+            await asyncio.sleep(_TERMINAL_POLL)
 
     async def _start_stages(self) -> None:
         for stage in sorted({spec.stage for spec in self._specs}):
@@ -330,6 +348,10 @@ class Supervisor:
 
     def _say(self, text: str) -> None:
         self._terminal.line("up", text)
+
+
+def _minds_hang_ups() -> bool:
+    return signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
 
 
 def _ending(code: int) -> str:

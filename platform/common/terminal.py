@@ -24,7 +24,8 @@ class Terminal:
     def __init__(self, fd: int, width: int) -> None:
         self._fd = fd
         self._width = width
-        self._colours = os.isatty(fd) and not os.environ.get("NO_COLOR")
+        self._was_terminal = os.isatty(fd)
+        self._colours = self._was_terminal and not os.environ.get("NO_COLOR")
         self._lines: queue.Queue[str | None] = queue.Queue(_QUEUED_LINES)
         self._dropped = 0
         self._thread = threading.Thread(target=self._write_all, daemon=True, name="terminal")
@@ -46,6 +47,10 @@ class Terminal:
             self._dropped = 0
         except queue.Full:
             self._dropped += 1
+
+    def is_gone(self) -> bool:
+        """Whether this was a terminal that has been closed since."""
+        return self._was_terminal and not os.isatty(self._fd)
 
     def close(self, timeout: float = 2.0) -> None:
         """Write what is queued, but wait no longer than `timeout` for it."""

@@ -53,6 +53,14 @@ class PhotoUploadSerializer(ChoiceSerializer):
     person = serializers.UUIDField()
     photo = serializers.FileField(allow_empty_file=True)
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what would otherwise be dropped without a word."""
+        if len(self.initial_data.getlist("photo")) > 1:
+            raise serializers.ValidationError(
+                {"photo": "Send one file here, or many to /photos/batch."}
+            )
+        return attrs
+
 
 class PhotoBatchSerializer(serializers.Serializer[Any]):
     """Many photos for a person."""
@@ -139,7 +147,8 @@ class PhotoViewSet(photos_api.PhotoViewSet):
 
     @extend_schema(
         summary="Upload a photo for a person",
-        description="202: a worker will take it, ask again for its state. 200: it was there.",
+        description="202: a worker will take it, ask again for its state. 200: it was there. A "
+        "rejected photo sent again with another `several_faces` or `box` is processed again.",
         request={"multipart/form-data": PhotoUploadSerializer},
         responses={202: PhotoSerializer, 200: PhotoSerializer, **UPLOAD_PROBLEMS},
     )
@@ -150,8 +159,8 @@ class PhotoViewSet(photos_api.PhotoViewSet):
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         person = person_for(self.actor, fields.pop("person"), Role.OPERATOR)
-        photo, created = self._receive(person, fields.pop("photo"), fields)
-        return Response(PhotoSerializer(photo).data, status=_upload_status(created))
+        photo, accepted = self._receive(person, fields.pop("photo"), fields)
+        return Response(PhotoSerializer(photo).data, status=_upload_status(accepted))
 
     @extend_schema(
         summary="Upload many photos for a person",
@@ -203,18 +212,18 @@ class PhotoViewSet(photos_api.PhotoViewSet):
         self, person: Person, upload: UploadedFile, fields: dict[str, Any]
     ) -> tuple[Photo, bool]:
         intake = examine(upload.read())
-        photo, created = receive(self.actor, person.gallery, person, intake, **fields)
-        return photo_for(self.actor, photo.public_id, Role.VIEWER), created
+        photo, accepted = receive(self.actor, person.gallery, person, intake, **fields)
+        return photo_for(self.actor, photo.public_id, Role.VIEWER), accepted
 
     def _result(
         self, person: Person, upload: UploadedFile, fields: dict[str, Any]
     ) -> dict[str, Any]:
         try:
-            photo, created = self._receive(person, upload, fields)
+            photo, accepted = self._receive(person, upload, fields)
         except Problem as trouble:
             return {"status": int(trouble.http_status), "problem": problem_body(trouble)}
-        return {"status": _upload_status(created), "photo": PhotoSerializer(photo).data}
+        return {"status": _upload_status(accepted), "photo": PhotoSerializer(photo).data}
 
 
-def _upload_status(created: bool) -> int:  # noqa: FBT001 - its only argument
-    return status.HTTP_202_ACCEPTED if created else status.HTTP_200_OK
+def _upload_status(accepted: bool) -> int:  # noqa: FBT001 - its only argument
+    return status.HTTP_202_ACCEPTED if accepted else status.HTTP_200_OK

@@ -14,12 +14,15 @@ from django.db import transaction
 
 from accounts.actors import system
 from audit.services import record
+from common.errors import NotFound
 from embedder.errors import EmbedderError
 from embedder.images import DecodedImage
 from embedder.types import Box, Detection
 from embedder.types import Face as FoundFace
+from people.locks import lock_person
 from people.models import Person, SeveralFaces
 from photos import pipeline
+from photos.faces import box_figures, landmark_figures
 from photos.intake import BadPhoto, decode_photo
 from photos.models import Face, Photo, PhotoState
 from photos.services import claim, fail, finish, locked_if_leased
@@ -124,8 +127,10 @@ def _lock_person(photo: Photo) -> Person | None:
     """The photo's person, locked before the photo as everywhere, so that nothing deadlocks."""
     if photo.person_id is None:
         return None
-    people = Person.objects.select_related("gallery").select_for_update(of=("self",))
-    return people.filter(pk=photo.person_id).first()
+    try:
+        return lock_person(photo.person_id)
+    except NotFound:
+        return None  # erased, and the photo with them
 
 
 def _choose(photo: Photo, image: DecodedImage, detections: Sequence[Detection]) -> Choice:
@@ -151,14 +156,10 @@ def _store_faces(photo: Photo, found: Sequence[FoundFace], choice: Choice) -> li
 
 
 def _face(photo: Photo, found: FoundFace, unused_because: str) -> Face:
-    box = found.detection.box
     return Face(
         photo=photo,
-        x=box.x,
-        y=box.y,
-        width=box.width,
-        height=box.height,
-        landmarks=[list(point) for point in found.detection.landmarks.points],
+        **box_figures(found.detection.box),
+        landmarks=landmark_figures(found.detection.landmarks),
         detector_score=found.detection.score,
         quality=found.quality.as_dict(),
         vector=encode(found.template),

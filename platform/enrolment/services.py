@@ -6,13 +6,13 @@ from django.db import transaction
 
 from accounts.actors import Actor
 from audit.services import record
-from common.errors import NotFound
 from common.models import IdempotentRequest
 from people.access import require
+from people.locks import lock_person
 from people.models import Person, Role
 from people.services import update_person
 from photos.models import Photo
-from photos.services import remove
+from photos.services import lock_photo, remove
 from vectors.models import PersonTemplate
 from vectors.services import remove_templates, touch_templates
 
@@ -24,7 +24,7 @@ from .models import Erasure
 def set_active(actor: Actor, person: Person, *, active: bool) -> Person:
     """Let searches find a person, or not. Their photos and template stay."""
     require(actor, person.gallery, Role.OPERATOR)
-    person = _locked(person)
+    person = lock_person(person.pk)
     if person.active == active:
         return person
     person.active = active
@@ -51,8 +51,8 @@ def change_person(actor: Actor, person: Person, **changes: Any) -> Person:
 def delete_photo(actor: Actor, photo: Photo) -> None:
     """Delete a photo with its faces; the person's template is made anew without it."""
     require(actor, photo.gallery, Role.OPERATOR)
-    person = _locked(photo.person) if photo.person else None
-    remove([photo])
+    person = lock_person(photo.person_id) if photo.person_id else None
+    remove([lock_photo(photo.pk)])
     if person is not None:
         refresh_template(person)
     record(actor, "photo.delete", f"photo:{photo.public_id}", photo.gallery.public_id)
@@ -66,7 +66,7 @@ def erase(actor: Actor, person: Person) -> Erasure:
     that within seconds. What stays is the ledger's entry, which holds ids and counts only.
     """
     require(actor, person.gallery, Role.ADMIN)
-    person = _locked(person)
+    person = lock_person(person.pk)
     template_ids = list(PersonTemplate.objects.filter(person=person).values_list("pk", flat=True))
     photos = remove(Photo.objects.filter(person=person))
     templates = remove_templates(person)
@@ -82,15 +82,6 @@ def erase(actor: Actor, person: Person) -> Erasure:
     IdempotentRequest.objects.filter(body__contains=str(person.public_id)).delete()
     person.delete()
     return erasure
-
-
-def _locked(person: Person) -> Person:
-    """Their row, locked. Raises NotFound if they were erased in the meantime."""
-    people = Person.objects.select_related("gallery").select_for_update(of=("self",))
-    locked = people.filter(pk=person.pk).first()
-    if locked is None:
-        raise NotFound("person")
-    return locked
 
 
 def _record(actor: Actor, action: str, person: Person) -> None:

@@ -14,6 +14,7 @@ from embedder.images import ImageInfo
 from embedder.types import Box, Detection, Face
 from people.access import gallery_for
 from people.models import Role
+from photos.faces import box_figures, landmark_figures
 
 from . import services
 from .selectors import Candidate
@@ -23,13 +24,21 @@ MAX_GALLERIES = 20
 MAX_TOP_K = 100
 
 
+class IdsField(serializers.ListField):
+    """Ids, each in a form field of its own or several in one, with commas between them."""
+
+    def to_internal_value(self, data: list[Any]) -> list[Any]:
+        """The ids, one by one."""
+        return super().to_internal_value(
+            [part.strip() for each in data for part in str(each).split(",") if part.strip()]
+        )
+
+
 class IdentifyRequestSerializer(serializers.Serializer[Any]):
     """A photo, and where to search."""
 
     photo = serializers.FileField(allow_empty_file=True)
-    galleries = serializers.ListField(
-        child=serializers.UUIDField(), min_length=1, max_length=MAX_GALLERIES
-    )
+    galleries = IdsField(child=serializers.UUIDField(), min_length=1, max_length=MAX_GALLERIES)
     top_k = serializers.IntegerField(
         min_value=1, max_value=MAX_TOP_K, default=5, help_text="Candidates for each face."
     )
@@ -251,10 +260,9 @@ def _info(info: ImageInfo) -> dict[str, Any]:
 
 
 def _detection(detection: Detection) -> dict[str, Any]:
-    box = detection.box
     return {
-        "box": {"x": box.x, "y": box.y, "width": box.width, "height": box.height},
-        "landmarks": [list(point) for point in detection.landmarks.points],
+        "box": box_figures(detection.box),
+        "landmarks": landmark_figures(detection.landmarks),
         "detector_score": detection.score,
     }
 

@@ -161,7 +161,7 @@ def verify(first: bytes, second: bytes) -> Verification:
     """
     watch = Stopwatch()
     with watch.stage("decode"):
-        images = [decode_photo(first), decode_photo(second)]
+        images = [_decode_numbered(number, data) for number, data in ((1, first), (2, second))]
     with watch.stage("detect"):
         detections = pipeline.detect(DEFAULT_MODEL, images)
     for number, found in enumerate(detections, start=1):
@@ -171,6 +171,15 @@ def verify(first: bytes, second: bytes) -> Verification:
     score = float(one.template @ other.template)
     infos = (images[0].info, images[1].info)
     return Verification(score, DEFAULT_MODEL, (one, other), infos, watch.milliseconds())
+
+
+def _decode_numbered(number: int, data: bytes) -> DecodedImage:
+    """Decode one of two photos; an error says which."""
+    try:
+        return decode_photo(data)
+    except Problem as problem:
+        problem.members["photo"] = number
+        raise
 
 
 def _check_one_face(number: int, found: Sequence[Detection]) -> None:

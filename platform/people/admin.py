@@ -25,6 +25,6 @@ class MembershipAdmin(ReadOnlyAdmin):
 class PersonAdmin(ReadOnlyAdmin):
     """People."""
 
-    list_display = ("name", "external_id", "gallery", "active", "created_at")
+    list_display = ("__str__", "external_id", "gallery", "active", "created_at")
     list_filter = ("gallery", "active")
     search_fields = ("name", "external_id", "public_id")

@@ -12,6 +12,7 @@ from audit.services import record
 from common.errors import Conflict
 
 from .access import require, require_site_admin
+from .locks import lock_person
 from .models import Gallery, Membership, Person, Role
 
 
@@ -87,12 +88,14 @@ def update_person(actor: Actor, person: Person, **changes: Any) -> Person:
 
     Raises:
         Conflict: the external id is another person's there (`external_id_taken`).
+        NotFound: they were erased in the meantime.
     """
     require(actor, person.gallery, Role.OPERATOR)
-    for field, value in changes.items():
-        setattr(person, field, value)
     try:
         with transaction.atomic():
+            person = lock_person(person.pk)
+            for field, value in changes.items():
+                setattr(person, field, value)
             person.save(update_fields=[*changes, "updated_at"])
             _record_person(actor, "person.update", person, fields=sorted(changes))
     except IntegrityError as error:

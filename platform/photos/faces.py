@@ -2,10 +2,25 @@
 
 from collections.abc import Sequence
 
-from embedder.types import Box, Detection
+from embedder.types import Box, Detection, Landmarks
 
 # How much a face must overlap (intersection over union) the box that somebody drew.
 BOX_OVERLAP = 0.3
+
+
+# A hundredth of a pixel is finer than any detector sees.
+_DIGITS = 2
+
+
+def box_figures(box: Box) -> dict[str, float]:
+    """A box as the database and the API have it, in pixels of the upright photo."""
+    sides = {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+    return {name: round(value, _DIGITS) for name, value in sides.items()}
+
+
+def landmark_figures(landmarks: Landmarks) -> list[list[float]]:
+    """Five [x, y], likewise."""
+    return [[round(x, _DIGITS), round(y, _DIGITS)] for x, y in landmarks.points]
 
 
 def nearest_centre(detections: Sequence[Detection], size: tuple[int, int]) -> int:

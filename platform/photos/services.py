@@ -18,6 +18,7 @@ from audit.services import record
 from common.errors import Conflict, NotFound
 from common.queue import PROCESS_PHOTOS, enqueue_on_commit
 from people.access import require
+from people.locks import lock_person
 from people.models import Gallery, Person, Role
 
 from .intake import Intake
@@ -44,18 +45,20 @@ def receive(
     face_box: dict[str, float] | None = None,
     source: str = Source.API,
 ) -> tuple[Photo, bool]:
-    """Store a photo and hand it to the workers; returns it and whether it is new.
+    """Store a photo and hand it to the workers; returns it and whether they got it.
 
-    The same bytes for the same person are the same photo.
+    The same bytes for the same person are the same photo. If it was rejected and now comes with
+    another choice among its faces, it is processed again.
 
     Raises:
         NotFound, Forbidden: the actor may not enrol in this gallery.
     """
     require(actor, gallery, Role.OPERATOR)
+    choice = {"several_faces": several_faces, "face_box": face_box}
     known = _known(gallery, person, intake)
     if known is not None:
-        return known, False
-    fields = {"several_faces": several_faces, "face_box": face_box, "source": source}
+        return _choose_anew(actor, known, choice)
+    fields = {**choice, "source": source}
     saved = _save_file(gallery, intake)
     try:
         with transaction.atomic():
@@ -75,6 +78,18 @@ def _known(gallery: Gallery, person: Person | None, intake: Intake) -> Photo | N
     return Photo.objects.filter(
         gallery=gallery, person=person, original__sha256=intake.sha256
     ).first()
+
+
+def _choose_anew(actor: Actor, known: Photo, choice: dict[str, Any]) -> tuple[Photo, bool]:
+    """A photo that was there: processed again if it was rejected and the choice is a new one."""
+    rejected = known.state == PhotoState.REJECTED
+    if not rejected or not any(choice.values()) or _choice_of(known) == choice:
+        return known, False
+    return process_again(actor, known, **choice), True
+
+
+def _choice_of(photo: Photo) -> dict[str, Any]:
+    return {"several_faces": photo.several_faces, "face_box": photo.face_box}
 
 
 _ORIGINAL_FIELDS = (
@@ -102,9 +117,7 @@ def _store(person: Person | None, saved: Original, fields: dict[str, Any]) -> tu
     gallery = saved.gallery
     if person is not None:
         # An erasure under way ends first; then there is nobody to add to.
-        person = Person.objects.select_for_update().filter(pk=person.pk).first()
-        if person is None:
-            raise NotFound("person")
+        person = lock_person(person.pk)
     # Two requests may store the same bytes at once: whoever comes second takes the first's row.
     original, _ = Original.objects.select_for_update().get_or_create(
         gallery=gallery,
@@ -136,7 +149,7 @@ def process_again(actor: Actor, photo: Photo, **choices: Any) -> Photo:
         Conflict: it is under way, or enrolled already (`photo_state`).
     """
     require(actor, photo.gallery, Role.OPERATOR)
-    photo = Photo.objects.select_for_update().get(pk=photo.pk)
+    photo = lock_photo(photo.pk)
     if photo.state not in (PhotoState.REJECTED, PhotoState.QUARANTINED):
         raise Conflict(
             f"Only a rejected or quarantined photo can be processed again; this is {photo.state}.",
@@ -144,13 +157,29 @@ def process_again(actor: Actor, photo: Photo, **choices: Any) -> Photo:
         )
     for field, value in choices.items():
         setattr(photo, field, value)
+    _reset(photo)
+    _record(actor, "photo.process_again", photo)
+    enqueue_on_commit(PROCESS_PHOTOS, [str(photo.public_id)])
+    return photo
+
+
+def lock_photo(photo_id: int) -> Photo:
+    """The photo's row as it is now, locked until the transaction ends.
+
+    Raises:
+        NotFound: it was deleted in the meantime.
+    """
+    photo = Photo.objects.select_for_update().filter(pk=photo_id).first()
+    if photo is None:
+        raise NotFound("photo")
+    return photo
+
+
+def _reset(photo: Photo) -> None:
     photo.faces.all().delete()
     photo.state, photo.code, photo.text, photo.attempts = PhotoState.RECEIVED, "", "", 0
     photo.processed_at = None
     photo.save()
-    _record(actor, "photo.process_again", photo)
-    enqueue_on_commit(PROCESS_PHOTOS, [str(photo.public_id)])
-    return photo
 
 
 # --- In the hands of a worker -------------------------------------------------------------

@@ -216,7 +216,11 @@ def _connect(uri: str, pid: int) -> "MilvusClient":
 
     # It prints a traceback for each error that we catch and answer; its import sets the level.
     logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
-    return MilvusClient(uri=uri, token=settings.MILVUS_TOKEN, timeout=_timeout())
+    # Its own pings every 10 s are too many for Milvus Lite, which then drops the connection.
+    pings = {"grpc.keepalive_time_ms": 300_000, "grpc.keepalive_permit_without_calls": 0}
+    return MilvusClient(
+        uri=uri, token=settings.MILVUS_TOKEN, timeout=_timeout(), grpc_options=pings
+    )
 
 
 def _schema(*, partitioned: bool) -> Any:

@@ -71,6 +71,17 @@ def test_a_wrong_key_is_refused(gallery: Gallery, secret: str) -> None:
     assert (response.status_code, response.json()["code"]) == (401, "authentication_failed")
 
 
+@pytest.mark.parametrize("header", ["Bearer abc", "aBcDeF.secret"])
+def test_a_header_of_another_kind_is_told_how_to_write_it(gallery: Gallery, header: str) -> None:
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=header)
+    response = client.get(LIST)
+    assert (response.status_code, response.json()["detail"]) == (
+        401,
+        "Write the header as: Authorization: Api-Key YOUR-KEY",
+    )
+
+
 def test_a_key_s_secret_under_another_prefix_is_refused(gallery: Gallery) -> None:
     one, other = api_key(gallery, Role.VIEWER), api_key(gallery, Role.ADMIN)
     mixed = f"{other.partition('.')[0]}.{one.partition('.')[2]}"

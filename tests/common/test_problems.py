@@ -84,7 +84,7 @@ def test_addresses_that_are_not_there_and_hosts_that_are_not_ours() -> None:
         )  # fmt: skip
         assert response.json()["code"] == "not_found"
     response = client.get("/healthz", headers={"Host": "evil.example.org"})
-    assert (response.status_code, response.json()["code"]) == (400, "malformed")
+    assert (response.status_code, response.json()["code"]) == (400, "unknown_host")
 
 
 def test_a_mistake_of_ours_says_no_more_than_that(rf: Any) -> None:

@@ -76,7 +76,7 @@ def test_production_is_a_matter_of_variables(tmp_path: Path) -> None:
         "DATABASE_URL": "postgres://u:p@db.example.org:5433/likeness",
         "CELERY_BROKER_URL": "redis://queue.example.org/0",
         "MILVUS_URI": "http://milvus.example.org:19530",
-        "SECRET_KEY": "given",
+        "SECRET_KEY": "given" * 10,
         "MAX_UPLOAD_MB": "20",
     }
     found = json.loads(read_settings(tmp_path, **given).stdout)
@@ -88,7 +88,7 @@ def test_production_is_a_matter_of_variables(tmp_path: Path) -> None:
     assert (database["CONN_MAX_AGE"], database["CONN_HEALTH_CHECKS"]) == (60, True)
     assert found["PUBLIC_URL"] == "https://faces.example.org"
     assert found["ALLOWED_HOSTS"] == ["127.0.0.1", "[::1]", "faces.example.org", "localhost"]
-    assert found["SECRET_KEY"] == "given"
+    assert found["SECRET_KEY"] == "given" * 10
     assert found["MAX_UPLOAD_BYTES"] == 20 * 1024 * 1024
     assert found["SESSION_COOKIE_SECURE"]
     assert found["CSRF_COOKIE_SECURE"]
@@ -176,7 +176,42 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     assert env.words("UNSET_WORDS", ["default"]) == ["default"]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FOLDER", "media")
-    assert env.path("FOLDER", Path("/elsewhere")) == tmp_path / "media"
+    assert env.folder("FOLDER", Path("/elsewhere")) == tmp_path / "media"
+    assert (tmp_path / "media").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("LIKENESS_VAR_DIR", "/proc/x", "LIKENESS_VAR_DIR is /proc/x, which can't be made"),
+        ("MEDIA_ROOT", "/proc/x", "MEDIA_ROOT is /proc/x, which can't be made"),
+        ("SECRET_KEY", "short", "SECRET_KEY has 5 characters. Give at least 50, at random."),
+        ("PUBLIC_URL", "https://", "PUBLIC_URL is 'https:', which names no host."),
+        ("DATABASE_URL", "foo", "DATABASE_URL has no scheme. Begin it with one of sqlite://"),
+    ],
+)
+def test_a_command_says_what_is_wrong_in_one_line(
+    tmp_path: Path, variable: str, value: str, message: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={**os.environ, "LIKENESS_VAR_DIR": str(tmp_path), variable: value},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f"A setting is wrong: {message}")
+
+
+def test_a_key_that_a_power_cut_emptied_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").touch()
+    key = json.loads(read_settings(tmp_path).stdout)["SECRET_KEY"]
+    assert len(key) >= 50
+    assert json.loads(read_settings(tmp_path).stdout)["SECRET_KEY"] == key
 
 
 def test_a_file_of_variables_yields_to_the_environment(

@@ -204,6 +204,31 @@ def test_a_rejected_photo_can_be_processed_again_with_another_choice(
     assert Face.objects.count() == 6
 
 
+def test_a_rejected_photo_sent_again_with_a_choice_is_processed_again(
+    operator: APIClient, person: Person, crowd: bytes
+) -> None:
+    (photo,) = enrol(person, crowd)
+    assert (photo.state, photo.code) == ("rejected", "several_faces")
+    assert send(operator, person, crowd).status_code == 200
+
+    chosen = send(operator, person, crowd, several_faces="largest")
+    assert (chosen.status_code, chosen.json()["state"]) == (202, "received")
+    assert chosen.json()["id"] == str(photo.public_id)
+    process()
+    assert Photo.objects.get().state == "enrolled"
+    assert send(operator, person, crowd, several_faces="central").json()["state"] == "enrolled"
+
+
+def test_of_two_files_in_a_form_for_one_none_is_dropped_silently(
+    operator: APIClient, person: Person, lfw: Lfw, media: Path
+) -> None:
+    form = {"person": str(person.public_id), "photo": [upload(lfw.bytes(WHO)), upload(b"x")]}
+    response = operator.post(PHOTOS, form, format="multipart")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")
+    assert response.json()["errors"] == {"photo": ["Send one file here, or many to /photos/batch."]}
+    assert (Photo.objects.count(), files(media)) == (0, [])
+
+
 def test_the_same_bytes_again_are_the_same_photo(
     operator: APIClient, person: Person, lfw: Lfw, media: Path
 ) -> None:

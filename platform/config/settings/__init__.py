@@ -16,14 +16,13 @@ env.read_file(BASE_DIR / ".env")
 
 # --- Where things are -----------------------------------------------------------------------
 
-VAR_DIR = env.path("LIKENESS_VAR_DIR", BASE_DIR / "var")
-VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-MEDIA_ROOT = env.path("MEDIA_ROOT", VAR_DIR / "media")
+VAR_DIR = env.folder("LIKENESS_VAR_DIR", BASE_DIR / "var")
+MEDIA_ROOT = env.folder("MEDIA_ROOT", VAR_DIR / "media")
 
 # --- Who may ask ------------------------------------------------------------------------------
 
 DEBUG = env.flag("DEBUG", default=False)
-PUBLIC_URL = env.url("PUBLIC_URL", "http://127.0.0.1:8000", ("http", "https")).rstrip("/")
+PUBLIC_URL = env.web_address("PUBLIC_URL", "http://127.0.0.1:8000")
 HTTPS = PUBLIC_URL.startswith("https://")
 _public_host = urlsplit(PUBLIC_URL).hostname or ""
 ALLOWED_HOSTS = env.words(
@@ -36,11 +35,13 @@ def _secret_key() -> str:
     """The key from the environment, or one made at the first start and kept."""
     given = env.text("SECRET_KEY")
     if given:
-        return given
+        return env.long_enough("SECRET_KEY", given, 50)
     kept = VAR_DIR / "secret_key"
-    if not kept.exists():
-        kept.touch(mode=0o600)
-        kept.write_text(get_random_secret_key())
+    if not kept.exists() or not kept.read_text().strip():
+        fresh = kept.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(get_random_secret_key())
+        fresh.replace(kept)
     return kept.read_text().strip()
 
 
@@ -206,7 +207,12 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Likeness",
-    "DESCRIPTION": "Enrol people from photos, identify a face in a gallery of any size.",
+    "DESCRIPTION": (
+        "Enrol people from photos, identify a face in a gallery of any size.\n\n"
+        "**To try the calls here**, sign in at [/admin/](/admin/) first, or press *Authorize* and "
+        "write `Api-Key ` and a key as `manage.py api_key` prints it. Errors are problem details "
+        "(RFC 9457) with a stable `code`."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -239,6 +245,9 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         # A line for each tick of the clock says nothing.
         "celery.app.trace": {"level": "WARNING"},
+        # Neither does one for each mistake of a caller, who has been told.
+        "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },

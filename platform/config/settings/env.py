@@ -28,9 +28,26 @@ def text(variable: str, default: str = "") -> str:
     return os.environ.get(variable, "").strip() or default
 
 
-def path(variable: str, default: Path) -> Path:
-    """An absolute path; a relative one counts from the working folder."""
-    return Path(text(variable, str(default))).expanduser().resolve()
+def folder(variable: str, default: Path) -> Path:
+    """A folder that can be written to, made if need be; a relative path counts from here."""
+    path = Path(text(variable, str(default))).expanduser().resolve()
+    remedy = "Name a folder that this user may write to."
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail(
+            variable, f"is {path}, which can't be made ({error.strerror})", remedy
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise fail(variable, f"is {path}, which can't be written to", remedy)
+    return path
+
+
+def long_enough(variable: str, value: str, length: int) -> str:
+    """A secret of at least `length` characters."""
+    if len(value) < length:
+        raise fail(variable, f"has {len(value)} characters", f"Give at least {length}, at random.")
+    return value
 
 
 def number(variable: str, default: int, *, low: int, high: int) -> int:
@@ -79,6 +96,14 @@ def url(variable: str, default: str, schemes: tuple[str, ...]) -> str:
             f"has the scheme {scheme!r}" if scheme else "has no scheme",
             f"Begin it with one of {', '.join(f'{name}://' for name in schemes)}.",
         )
+    return value
+
+
+def web_address(variable: str, default: str) -> str:
+    """The address of a web site, without a slash at its end."""
+    value = url(variable, default, ("http", "https")).rstrip("/")
+    if not urlsplit(value).hostname:
+        raise fail(variable, f"is {value!r}, which names no host", "Write https://HOST.")
     return value
 
 

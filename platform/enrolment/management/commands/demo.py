@@ -42,6 +42,9 @@ class Command(BaseCommand):
         except IndexUnavailable as error:
             raise CommandError(error.detail) from error
         _print(console, figures)
+        console.print(
+            "The people stay in the gallery 'demo'; the next run of this command replaces them."
+        )
         if options["json"]:
             options["json"].write_text(json.dumps(figures.as_dict(), indent=2) + "\n")
 

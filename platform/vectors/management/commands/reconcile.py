@@ -36,10 +36,13 @@ class Command(BaseCommand):
         except IndexUnavailable as error:
             raise CommandError(error.detail) from error
         self._print(reports)
-        if not all(report.agrees for report in reports):
+        if any(report.wrong for report in reports):
             remedy = "The index worker is mending it." if options["repair"] else "Add --repair."
             raise CommandError(f"The index and the database differ. {remedy}")
         self.stdout.write(self.style.SUCCESS("The database and the index agree."))
+        pending = sum(report.pending for report in reports)
+        if pending:
+            self.stdout.write(f"Changes still on their way to the index: {pending}.")
 
     def _compare(self, options: dict[str, Any]) -> list[Report]:
         _let_settle(options["wait"])

@@ -1,0 +1,22 @@
+"""Row locks on people, in one place.
+
+Whoever changes a person together with photos or templates locks the person first, then photos,
+then templates; so nobody waits for anybody in a circle.
+"""
+
+from common.errors import NotFound
+
+from .models import Person
+
+
+def lock_person(person_id: int) -> Person:
+    """The person's row as it is now, locked until the transaction ends, with the gallery.
+
+    Raises:
+        NotFound: they were erased in the meantime.
+    """
+    people = Person.objects.select_related("gallery").select_for_update(of=("self",))
+    person = people.filter(pk=person_id).first()
+    if person is None:
+        raise NotFound("person")
+    return person
