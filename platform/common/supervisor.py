@@ -19,7 +19,6 @@ from common.terminal import COLOURS, LineSplitter, Terminal
 
 _POLL = 0.1
 _TERMINAL_POLL = 1.0
-_TERMINAL_POLL = 1.0
 _WITHHELD_LINES = 200
 _BACKOFF_FIRST, _BACKOFF_LIMIT = 0.5, 30.0
 _TAIL_LINES, _TAIL_WIDTH = 12, 300

@@ -138,6 +138,7 @@ def test_restarts_what_is_killed_and_stops_cleanly(start: Start) -> None:
     assert other in family
     assert first not in family
     assert running.stop() == 0
+    assert running.text().splitlines()[-1] == "up    | Stopped."
     assert all_gone(family)
 
 
@@ -232,6 +233,90 @@ def test_a_second_signal_kills_at_once(start: Start) -> None:
     running.process.send_signal(signal.SIGINT)
     running.wait_for("SIGINT: stopping everything (once more: at once)")
     assert running.stop(signal.SIGINT) == 0
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    """Both ends of a new terminal: the window's and the programs'."""
+    window, inside = os.openpty()
+    yield window, inside
+    for fd in (window, inside):
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def in_a_window(
+    terminal: tuple[int, int], on_hang_up: str, source: str
+) -> Iterator[tuple[subprocess.Popen[bytes], psutil.Process]]:
+    """A session's leader that waits for its child whatever happens, as `make run` in a window.
+
+    Yields it and the supervisor, its child, once everything runs.
+    """
+    window, inside = terminal
+    supervise = (
+        "import sys; from common.supervisor import ProcessSpec, Supervisor; "
+        f"specs = [ProcessSpec('one', [sys.executable, '-u', '-c', {source!r}], ready_text='go')]; "
+        "sys.exit(Supervisor(specs, when_ready='EVERYTHING RUNS').run())"
+    )
+    leader = (
+        "import fcntl, signal, subprocess, sys, termios; "
+        "fcntl.ioctl(1, termios.TIOCSCTTY, 0); "
+        f"signal.signal(signal.SIGHUP, {on_hang_up}); "
+        f"sys.exit(subprocess.run([sys.executable, '-c', {supervise!r}]).returncode)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", leader],
+        env={**os.environ, "PYTHONPATH": str(PLATFORM), "PYTHONWARNINGS": "error"},
+        stdin=inside,
+        stdout=inside,
+        stderr=inside,
+        start_new_session=True,
+    ) as process:
+        try:
+            os.close(inside)
+            shown = b""
+            while b"EVERYTHING RUNS" not in shown:
+                shown += os.read(window, 10_000)
+            (supervisor,) = psutil.Process(process.pid).children()
+            yield process, supervisor
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_closed_terminal_stops_everything_cleanly(
+    terminal: tuple[int, int], tmp_path: Path
+) -> None:
+    told, done = tmp_path / "told", tmp_path / "done"
+    source = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        f"    pathlib.Path({str(told)!r}).touch(); time.sleep(1)\n"
+        f"    pathlib.Path({str(done)!r}).touch(); sys.exit()\n"
+        "signal.signal(signal.SIGTERM, end); print('go'); time.sleep(60)"
+    )
+    with in_a_window(terminal, "lambda *_: None", source) as (leader, supervisor):
+        family = [supervisor, *supervisor.children(recursive=True)]
+        assert len(family) == 2
+        os.close(terminal[0])
+        eventually(told.exists)
+        supervisor.send_signal(signal.SIGHUP)  # a shell may pass it on late: no call for hurry
+        assert leader.wait(15) == 0
+        assert all_gone(family)
+    assert done.exists()
+
+
+def test_with_hang_ups_ignored_it_goes_on_without_its_terminal(terminal: tuple[int, int]) -> None:
+    source = f"print('go'); {SLEEP}"
+    with in_a_window(terminal, "signal.SIG_IGN", source) as (leader, supervisor):
+        family = [supervisor, *supervisor.children(recursive=True)]
+        os.close(terminal[0])
+        time.sleep(2.5)
+        assert not any(all_gone([process]) for process in family)
+        supervisor.terminate()
+        assert leader.wait(15) == 0
+        assert all_gone(family)
 
 
 def test_grandchildren_go_with_their_parent(start: Start) -> None:

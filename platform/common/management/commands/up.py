@@ -3,24 +3,31 @@
 import argparse
 import contextlib
 import fcntl
+import ipaddress
 import os
 import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from amqp.exceptions import AMQPError
+from celery import current_app
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
+from kombu.exceptions import OperationalError as BrokerError
 
 from common.ports import answers_grpc, answers_http, free_port, why_not_free
 from common.supervisor import ProcessSpec, Supervisor
 
 DEFAULT_PORT = 8000
 LOOPBACK = "127.0.0.1"
+_MILVUS_PORT = 19530
+_BROKER_SECONDS = 3
 _STORAGE, _SERVICES, _CLOCK = range(3)  # stages: each waits for the one before
 
 
@@ -43,6 +50,8 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         with only_one(Path(settings.VAR_DIR) / "up.lock"):
             check_port(host, port)
+            check_broker()
+            check_milvus()
             self._prepare_database()
             call_command("bootstrap", stdout=self.stdout, stderr=self.stderr)
             connections.close_all()
@@ -97,6 +106,50 @@ def check_port(host: str, port: int) -> None:
         )
 
 
+def check_broker() -> None:
+    """CommandError unless the broker answers and lets us in; the one of files needs no asking."""
+    url = settings.CELERY_BROKER_URL
+    if url.startswith("filesystem"):
+        return
+    patience = {}
+    if url.startswith("redis"):  # without it, one that accepts and stays silent is waited for
+        patience = {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS}
+    try:
+        for part in url.split(";"):  # kombu takes several, to be tried in turn
+            _check_readable(part)
+        with current_app.connection_for_write(
+            url, connect_timeout=_BROKER_SECONDS, transport_options=patience
+        ) as broker:
+            broker.ensure_connection(max_retries=1, timeout=_BROKER_SECONDS, interval_start=0)
+            return
+    except ValueError:
+        # Its own words may quote a part of the password.
+        reason = (
+            "its address cannot be read. In a password write %40 for @, %2F for /, %23 for #, "
+            "%3F for ? and %25 for %"
+        )
+    except (BrokerError, AMQPError, OSError) as error:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+    raise CommandError(
+        f"The broker does not answer: {reason}.\nStart it, or correct CELERY_BROKER_URL."
+    )
+
+
+def check_milvus() -> None:
+    """CommandError when MILVUS_URI names a server and nothing there speaks gRPC.
+
+    Behind TLS (https://) the workers alone find out.
+    """
+    parts = urlsplit(settings.MILVUS_URI)
+    if not settings.MILVUS_URI or parts.scheme == "https":
+        return
+    host, port = parts.hostname or LOOPBACK, parts.port or _MILVUS_PORT
+    if not answers_grpc(host, port):
+        raise CommandError(
+            f"Milvus does not answer at {_address(host, port)}. Start it, or correct MILVUS_URI."
+        )
+
+
 def process_specs(host: str, port: int, photo_workers: int) -> list[ProcessSpec]:
     """What runs, in which order."""
     env = child_environment(host, port)
@@ -127,12 +180,17 @@ def child_environment(host: str, port: int) -> dict[str, str]:
 def welcome(host: str, port: int) -> str:
     """The block shown when everything runs."""
     url = os.environ.get("PUBLIC_URL") or f"http://{_address(_reachable(host), port)}"
+    others = (
+        "Under other names or addresses it answers only when ALLOWED_HOSTS lists them.\n"
+        if not _is_local(host) and all(_is_local(name) for name in settings.ALLOWED_HOSTS)
+        else ""
+    )
     return (
         "Likeness is running.\n"
-        f"  Portal  {url}/\n"
         f"  API     {url}/api/docs/\n"
         f"  Admin   {url}/admin/\n"
         f"  Data    {settings.VAR_DIR}\n"
+        f"{others}"
         "Ctrl-C stops everything."
     )
 
@@ -235,6 +293,22 @@ def _heartbeat_folder() -> str:
 def _reachable(host: str) -> str:
     """The address at which a server that listens on `host` is reached from here."""
     return {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}.get(host, host)  # noqa: S104
+
+
+def _check_readable(url: str) -> None:
+    """ValueError when a character of the password ended the host's part of the address early."""
+    parts = urlsplit(url)
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError("an @ behind the host")
+    parts.port  # noqa: B018 - asked for the ValueError
+
+
+def _is_local(host: str) -> bool:
+    """Whether a host name or address means this machine to itself alone."""
+    name = host.strip("[].").lower()
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(name).is_loopback
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def _address(host: str, port: int) -> str:
