@@ -17,10 +17,10 @@ from celery import current_app
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError, connection, connections
-from django.db.migrations.executor import MigrationExecutor
+from django.db import connections
 from kombu.exceptions import OperationalError as BrokerError
 
+from common.database import prepare_database
 from common.ports import answers_grpc, answers_http, free_port, why_not_free
 from common.supervisor import ProcessSpec, Supervisor
 
@@ -52,27 +52,13 @@ class Command(BaseCommand):
             check_port(host, port)
             check_broker()
             check_milvus()
-            self._prepare_database()
+            prepare_database(self)
             call_command("bootstrap", stdout=self.stdout, stderr=self.stderr)
             connections.close_all()
             self.stdout.flush()
             specs = process_specs(host, port, options["photo_workers"])
             code = Supervisor(specs, when_ready=welcome(host, port)).run()
         sys.exit(code)
-
-    def _prepare_database(self) -> None:
-        try:
-            executor = MigrationExecutor(connection)
-            plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        except OperationalError as error:
-            raise CommandError(
-                f"The database does not answer: {str(error).strip()}\n"
-                "Start it, or correct DATABASE_URL."
-            ) from error
-        if plan:
-            self.stdout.write(f"Database: applying {len(plan)} migrations ...")
-            self.stdout.flush()
-            call_command("migrate", verbosity=0, interactive=False)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from common.console import console_of
+from common.database import prepare_database
 from enrolment.demo import MIN_FACE, Figures, read_folder, run
 from enrolment.portrait import read_portrait
 from vectors.milvus import IndexUnavailable, at_hand
@@ -31,6 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         console = console_of(self.stdout)
+        prepare_database(self)
         subjects, strangers = self._read(options["folder"], options["people"])
         console.print(
             f"The gallery 'demo' takes faces from {MIN_FACE} px wide and, of several, the central "

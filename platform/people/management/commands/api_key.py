@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts.actors import system
+from common.database import require_database
 from people.models import Gallery, Role
 from people.services import issue_api_key
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="command line", help="what it is for")
 
     def handle(self, *args: Any, **options: Any) -> str:
+        require_database()
         gallery = Gallery.objects.filter(slug=options["gallery"]).first()
         if gallery is None:
             known = ", ".join(Gallery.objects.values_list("slug", flat=True)) or "none yet"

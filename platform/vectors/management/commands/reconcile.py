@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.table import Table
 
 from common.console import console_of
+from common.database import require_database
 from vectors.milvus import IndexUnavailable, at_hand
 from vectors.reconcile import Report, reconcile_all
 from vectors.selectors import generations_with_work
@@ -30,6 +31,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_database()
         try:
             with at_hand():
                 reports = self._compare(options)
