@@ -1,6 +1,7 @@
 """The README's first five minutes, typed as they stand there."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
