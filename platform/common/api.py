@@ -2,12 +2,17 @@
 
 import json
 import math
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema_field
 from rest_framework import serializers
 
 MAX_METADATA_BYTES = 16_384
+MAX_METADATA_DEPTH = 20
+# What PostgreSQL cannot keep in JSON.
+_FORBIDDEN = re.compile("[\\x00\\ud800-\\udfff]")
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -76,6 +81,7 @@ class MetadataField(serializers.JSONField):
     default_error_messages = {
         "object": "Metadata is a JSON object.",
         "long": f"Metadata takes at most {MAX_METADATA_BYTES} bytes.",
+        "deep": f"Metadata nests at most {MAX_METADATA_DEPTH} levels.",
         "characters": "Metadata may contain neither U+0000 nor half a surrogate pair.",
     }
 
@@ -84,9 +90,35 @@ class MetadataField(serializers.JSONField):
         value = super().to_internal_value(data)
         if not isinstance(value, dict):
             self.fail("object")
+        if _depth(value) > MAX_METADATA_DEPTH:
+            self.fail("deep")
         if len(json.dumps(value)) > MAX_METADATA_BYTES:
             self.fail("long")
-        text = json.dumps(value, ensure_ascii=False)
-        if "\\u0000" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if any(_FORBIDDEN.search(text) for text in _texts(value)):
             self.fail("characters")
         return value
+
+
+def _depth(value: Any) -> int:
+    """How deep lists and objects stand in each other, found without recursion."""
+    deepest, waiting = 0, [(value, 1)]
+    while waiting:
+        part, depth = waiting.pop()
+        if isinstance(part, dict | list):
+            deepest = max(deepest, depth)
+            parts = part.values() if isinstance(part, dict) else part
+            waiting += [(each, depth + 1) for each in parts]
+    return deepest
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every string in a JSON value, names of members too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield name
+            yield from _texts(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from _texts(member)

@@ -135,9 +135,10 @@ def _drop_abandoned(caller: str, key: str) -> None:
 
 
 def _remember(record: IdempotentRequest, response: Response) -> None:
-    record.status = response.status_code
-    record.body = JSONRenderer().render(response.data).decode()
-    record.save(update_fields=["status", "body"])
+    """Keep the answer, unless the record was dropped meanwhile (an erasure, or a long wait)."""
+    IdempotentRequest.objects.filter(pk=record.pk).update(
+        status=response.status_code, body=JSONRenderer().render(response.data).decode()
+    )
 
 
 def _remembered(record: IdempotentRequest) -> Response:

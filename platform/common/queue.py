@@ -5,7 +5,6 @@ from typing import Any
 
 from celery import current_app
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +20,10 @@ def enqueue_on_commit(task: str, *args: Any) -> None:
 def enqueue(task: str, *args: Any) -> None:
     """Send `task` now.
 
-    A broker that is away is logged and no more: the rows are the work, and the sweeper sends
-    again what was lost.
+    A broker that is away, or refuses, is logged and no more: the rows are the work, they are
+    committed already, and the sweeper sends again what was lost.
     """
     try:
         current_app.send_task(task, args=args, retry=False)
-    except (OperationalError, OSError) as error:
-        logger.warning("the broker took no message, the sweeper will repeat it: %s", error)
+    except Exception as error:  # noqa: BLE001 - each broker's library has errors of its own
+        logger.warning("the broker took no message, the sweeper will repeat it: %r", error)

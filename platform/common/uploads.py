@@ -4,16 +4,21 @@ from io import BytesIO
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.core.files.uploadedfile import InMemoryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 
 from .errors import TooLarge
 
 
+class UploadTooLarge(TooLarge, RequestDataTooBig):
+    """The same to Django's own pages, which know the second kind."""
+
+
 def too_large() -> TooLarge:
     """The answer to a file over the limit."""
     megabytes = settings.MAX_UPLOAD_BYTES // (1024 * 1024)
-    return TooLarge(f"The file is larger than {megabytes} MB. Send a smaller one.")
+    return UploadTooLarge(f"The file is larger than {megabytes} MB. Send a smaller one.")
 
 
 class BoundedUploadHandler(FileUploadHandler):

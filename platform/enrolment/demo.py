@@ -4,6 +4,7 @@ Everything goes through the services that the API uses. Faces that aren't found,
 in a lookup, count as misses.
 """
 
+import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ SLUG = "demo"
 MIN_FACE = 70
 EXTENSIONS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"}
 ACTOR: Actor = system("demo")
+
+# Seconds between two looks at photos that others work on.
+TURN = 0.2
 
 Progress = Callable[[str, int, int], None]
 
@@ -185,8 +189,8 @@ def _process(photos: Sequence[Photo], progress: Progress) -> None:
     while done < len(ids):
         waiting = Photo.objects.filter(pk__in=ids).exclude(state__in=FINAL_STATES)
         hints = list(waiting.order_by("id").values_list("public_id", flat=True)[:100])
-        if hints:
-            process_photos(hints)
+        if hints and not process_photos(hints):
+            time.sleep(TURN)  # they are in the hands of workers
         done = len(ids) - waiting.count()
         progress("Detecting and embedding", done, len(ids))
 

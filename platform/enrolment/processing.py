@@ -14,7 +14,7 @@ from django.db import transaction
 
 from accounts.actors import system
 from audit.services import record
-from common.errors import NotFound
+from common.errors import NotFound, Problem, TooLarge
 from embedder.errors import EmbedderError
 from embedder.images import DecodedImage
 from embedder.types import Box, Detection
@@ -78,17 +78,18 @@ def _read(photo: Photo, lease: UUID) -> Readable | None:
         return None
     try:
         return Readable(photo, decode_photo(data))
-    except BadPhoto as problem:
+    except (BadPhoto, TooLarge) as problem:
         # It was good when it came: the decoder or the limits have changed since.
         _reject_unread(photo, lease, problem)
         return None
 
 
 @transaction.atomic
-def _reject_unread(photo: Photo, lease: UUID, problem: BadPhoto) -> None:
+def _reject_unread(photo: Photo, lease: UUID, problem: Problem) -> None:
     held = locked_if_leased(photo, lease)
     if held is not None:
         finish(held, PhotoState.REJECTED, problem.code, problem.detail)
+        _record(held)
 
 
 def _process_group(model: str, group: Sequence[Readable], lease: UUID) -> None:

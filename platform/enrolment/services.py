@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.actors import Actor
 from audit.services import record
@@ -41,10 +42,10 @@ def change_person(actor: Actor, person: Person, **changes: Any) -> Person:
     Raises:
         Conflict: the external id is another person's there (`external_id_taken`).
     """
-    active = changes.pop("active", person.active)
+    active = changes.pop("active", None)
     if changes:
         person = update_person(actor, person, **changes)
-    return set_active(actor, person, active=active)
+    return person if active is None else set_active(actor, person, active=active)
 
 
 @transaction.atomic
@@ -79,7 +80,10 @@ def erase(actor: Actor, person: Person) -> Erasure:
         template_ids=template_ids,
     )
     _record(actor, "person.erase", person)
-    IdempotentRequest.objects.filter(body__contains=str(person.public_id)).delete()
+    # Requests still under way may be about to be remembered with this person in their answer.
+    IdempotentRequest.objects.filter(
+        Q(body__contains=str(person.public_id)) | Q(status=None)
+    ).delete()
     person.delete()
     return erasure
 

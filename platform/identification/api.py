@@ -208,7 +208,7 @@ class VerifyView(ActorMixin):
         serializer = VerifyRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
-        answer = services.verify(fields["first"].read(), fields["second"].read())
+        answer = services.verify(self.actor, fields["first"].read(), fields["second"].read())
         faces = [
             {"photo": _info(info), **_face(face)}
             for face, info in zip(answer.faces, answer.infos, strict=True)
@@ -240,7 +240,7 @@ class DetectView(ActorMixin):
         """No face found is 200 with `faces: []`."""
         serializer = DetectRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        answer = services.detect(serializer.validated_data["photo"].read())
+        answer = services.detect(self.actor, serializer.validated_data["photo"].read())
         return Response(
             {
                 "photo": _info(answer.info),

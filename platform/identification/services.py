@@ -15,7 +15,7 @@ from accounts.actors import Actor
 from common.errors import Problem, Unprocessable
 from embedder.images import DecodedImage, ImageInfo
 from embedder.types import Box, Detection, Face
-from people.access import require
+from people.access import require, require_member
 from people.models import DEFAULT_MODEL, Gallery, Role
 from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
@@ -152,13 +152,15 @@ def _look_up(
     return [Lookup(face, best) for face, best in zip(found, ranked, strict=True)]
 
 
-def verify(first: bytes, second: bytes) -> Verification:
+def verify(actor: Actor, first: bytes, second: bytes) -> Verification:
     """Compare the faces of two photos, each of which must show exactly one.
 
     Raises:
         BadPhoto, TooLarge: a file can't be used.
         Unprocessable: a photo shows no face or several (`no_face`, `several_faces`).
+        Forbidden: the actor has a role nowhere.
     """
+    require_member(actor)
     watch = Stopwatch()
     with watch.stage("decode"):
         images = [_decode_numbered(number, data) for number, data in ((1, first), (2, second))]
@@ -203,12 +205,14 @@ def warm_up() -> None:
         ping()
 
 
-def detect(data: bytes) -> Found:
+def detect(actor: Actor, data: bytes) -> Found:
     """Find the faces of a photo.
 
     Raises:
         BadPhoto, TooLarge: the file can't be used.
+        Forbidden: the actor has a role nowhere.
     """
+    require_member(actor)
     watch = Stopwatch()
     with watch.stage("decode"):
         image = decode_photo(data)

@@ -54,6 +54,12 @@ def require(actor: Actor, gallery: Gallery, role: Role) -> None:
         )
 
 
+def require_member(actor: Actor) -> None:
+    """Raise Forbidden unless the actor has a role in some gallery."""
+    if not actor.is_site_admin and not _memberships(actor).exists():
+        raise Forbidden("This needs a role in a gallery; you have none.", code="role_needed")
+
+
 def require_site_admin(actor: Actor) -> None:
     """Raise Forbidden unless the actor is a site administrator."""
     if not actor.is_site_admin:

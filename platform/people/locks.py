@@ -6,7 +6,7 @@ then templates; so nobody waits for anybody in a circle.
 
 from common.errors import NotFound
 
-from .models import Person
+from .models import Gallery, Person
 
 
 def lock_person(person_id: int) -> Person:
@@ -20,3 +20,15 @@ def lock_person(person_id: int) -> Person:
     if person is None:
         raise NotFound("person")
     return person
+
+
+def lock_gallery(gallery_id: int) -> Gallery:
+    """The gallery's row as it is now, locked until the transaction ends.
+
+    Raises:
+        NotFound: it was deleted in the meantime.
+    """
+    gallery = Gallery.objects.select_for_update().filter(pk=gallery_id).first()
+    if gallery is None:
+        raise NotFound("gallery")
+    return gallery

@@ -9,10 +9,10 @@ from accounts.actors import Actor
 from accounts.models import ApiKey
 from accounts.services import create_api_key
 from audit.services import record
-from common.errors import Conflict
+from common.errors import Conflict, NotFound
 
 from .access import require, require_site_admin
-from .locks import lock_person
+from .locks import lock_gallery, lock_person
 from .models import Gallery, Membership, Person, Role
 
 
@@ -41,6 +41,7 @@ def create_gallery(actor: Actor, **fields: Any) -> Gallery:
 def update_gallery(actor: Actor, gallery: Gallery, **changes: Any) -> Gallery:
     """Change a gallery's settings. They hold for photos processed from then on."""
     require(actor, gallery, Role.ADMIN)
+    gallery = lock_gallery(gallery.pk)
     for field, value in changes.items():
         setattr(gallery, field, value)
     gallery.save(update_fields=[*changes, "updated_at"])
@@ -60,7 +61,7 @@ def delete_gallery(actor: Actor, gallery: Gallery) -> None:
             _record(actor, "gallery.delete", gallery)
             ApiKey.objects.filter(membership__gallery=gallery).delete()
             gallery.delete()
-    except ProtectedError as error:
+    except (ProtectedError, IntegrityError) as error:
         raise Conflict(
             "The gallery still holds people or photos. Erase them first.",
             code="gallery_not_empty",
@@ -79,7 +80,9 @@ def create_person(actor: Actor, gallery: Gallery, **fields: Any) -> Person:
             person = Person.objects.create(gallery=gallery, **fields)
             _record_person(actor, "person.create", person)
     except IntegrityError as error:
-        raise _external_id_taken(fields["external_id"]) from error
+        if not Gallery.objects.filter(pk=gallery.pk).exists():
+            raise NotFound("gallery") from error
+        raise _external_id_taken(fields.get("external_id", "")) from error
     return person
 
 
@@ -111,6 +114,22 @@ def issue_api_key(actor: Actor, gallery: Gallery, role: Role, name: str) -> str:
     Membership.objects.create(gallery=gallery, api_key=key, role=role)
     record(actor, "api_key.create", f"api_key:{key.prefix}", gallery.public_id, role=role.value)
     return secret
+
+
+@transaction.atomic
+def revoke_api_key(actor: Actor, gallery: Gallery, prefix: str) -> None:
+    """Make a key of this gallery useless, for good.
+
+    Raises:
+        NotFound: the gallery has no key of this prefix.
+    """
+    require(actor, gallery, Role.ADMIN)
+    member = Membership.objects.filter(gallery=gallery, api_key__prefix=prefix).first()
+    if member is None or member.api_key is None:
+        raise NotFound("API key")
+    member.api_key.revoked = True
+    member.api_key.save()
+    record(actor, "api_key.revoke", f"api_key:{prefix}", gallery.public_id)
 
 
 def _external_id_taken(external_id: str) -> Conflict:

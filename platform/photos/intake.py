@@ -1,6 +1,7 @@
 """Judging the bytes of a photo: what is wrong with the file itself is said at once, as a 4xx."""
 
 import hashlib
+import threading
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -14,6 +15,9 @@ from embedder.images import DecodedImage, ImageInfo, decode
 # The longer side, in pixels, to which large photos are reduced while they are decoded. A face of
 # 100 px on a photo of 24 megapixels keeps 34 px: enough to find it. (docs/adr/0005-domain.md)
 WORKING_SIDE = 2048
+
+# Decoding 50 megapixels takes a gigabyte for a moment: not in all the web's threads at once.
+_turns = threading.BoundedSemaphore(2)
 
 _STATUS = {
     "empty_file": HTTPStatus.BAD_REQUEST,
@@ -55,7 +59,8 @@ def decode_photo(data: bytes, max_side: int = WORKING_SIDE) -> DecodedImage:
     if len(data) > settings.MAX_UPLOAD_BYTES:
         raise too_large()
     try:
-        return decode(data, max_side=max_side, max_pixels=settings.MAX_PIXELS)
+        with _turns:
+            return decode(data, max_side=max_side, max_pixels=settings.MAX_PIXELS)
     except ImageError as error:
         status = _STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
         raise BadPhoto(error.message, code=error.code, status=status) from error

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.actors import Actor
+from accounts.actors import Actor, system
 from audit.services import record
 from common.errors import Conflict, NotFound
 from common.queue import PROCESS_PHOTOS, enqueue_on_commit
@@ -66,7 +66,7 @@ def receive(
             if created:
                 _announce(actor, photo)
     except BaseException:
-        _delete_files([saved.file.name])
+        _delete_unless_stored(saved)
         raise
     if photo.original.public_id != saved.public_id:
         # Somebody else stored the same bytes a moment ago.
@@ -78,6 +78,12 @@ def _known(gallery: Gallery, person: Person | None, intake: Intake) -> Photo | N
     return Photo.objects.filter(
         gallery=gallery, person=person, original__sha256=intake.sha256
     ).first()
+
+
+def _delete_unless_stored(saved: Original) -> None:
+    """Delete the file of a row that isn't there: an error after the commit must not take it."""
+    if not Original.objects.filter(public_id=saved.public_id).exists():
+        _delete_files([saved.file.name])
 
 
 def _choose_anew(actor: Actor, known: Photo, choice: dict[str, Any]) -> tuple[Photo, bool]:
@@ -282,6 +288,7 @@ def _release(which: Q) -> int:
 def _give_back(photo: Photo, reason: str) -> None:
     if photo.attempts >= MAX_ATTEMPTS:
         logger.warning("photo %s is quarantined: %s", photo.public_id, reason)
+        _record(system("photos"), "photo.quarantined", photo)
         finish(
             photo,
             PhotoState.QUARANTINED,

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -27,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 APPLY_BATCH = 500
 NOTE_BATCH = 1000
-# Longer than any call of a batch can take with its time-outs.
-CLAIM = timedelta(seconds=60)
 
 
 # --- In the transaction of the change --------------------------------------------------------
@@ -165,12 +164,15 @@ def apply_outbox(generation_id: UUID) -> int:
 
 
 def _ensure_collection(generation: IndexGeneration) -> None:
-    """Make the collection; if a ready one is gone (a lost volume, say), fill it again."""
+    """Make the collection if it is missing (a new one, or a lost volume), to be filled whole.
+
+    What was applied to a lost one is noted again, also when the loss came before it was ready.
+    """
     if milvus.has_collection(generation.collection):
         return
     if generation.state == GenerationState.READY:
         logger.warning("%s is gone from Milvus; filling it again", generation.collection)
-        rebuild(generation)
+    rebuild(generation)
     milvus.create_collection(generation.collection)
 
 
@@ -185,9 +187,14 @@ def _claim(generation: IndexGeneration) -> list[Claimed]:
     )
     batch = [Claimed(row.pk, row.template_id, row.stamp) for row in rows]
     VectorOutbox.objects.filter(pk__in=[row.row_id for row in batch]).update(
-        claimed_until=now + CLAIM
+        claimed_until=now + _claim_time()
     )
     return batch
+
+
+def _claim_time() -> timedelta:
+    """Longer than the two calls of a batch can take with their time-outs."""
+    return timedelta(seconds=2 * settings.MILVUS_TIMEOUT_SECONDS + 40)
 
 
 def _apply(generation: IndexGeneration, batch: Sequence[Claimed]) -> None:

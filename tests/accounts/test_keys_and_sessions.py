@@ -6,6 +6,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.utils import timezone
@@ -199,3 +200,34 @@ def test_the_first_start_makes_an_administrator_and_a_gallery() -> None:
     again = StringIO()
     call_command("bootstrap", stdout=again)
     assert (again.getvalue(), Gallery.objects.count(), User.objects.count()) == ("", 1, 1)
+
+
+def test_keys_are_listed_and_revoked(gallery: Gallery) -> None:
+    secret = api_key(gallery, Role.OPERATOR)
+    prefix = secret.partition(".")[0]
+    out = StringIO()
+    call_command("api_key", gallery.slug, "--list", stdout=out)
+    assert out.getvalue().split()[:2] == [prefix, "operator"]
+
+    call_command("api_key", gallery.slug, "--revoke", prefix, stdout=out)
+    assert with_key(secret).get(LIST).status_code == 401
+    assert AuditEntry.objects.filter(action="api_key.revoke", target=f"api_key:{prefix}").exists()
+    with pytest.raises(CommandError, match=r"no such key; --list shows them"):
+        call_command("api_key", GalleryFactory().slug, "--revoke", prefix)
+
+
+@pytest.mark.parametrize("path", ["verify", "detect"])
+def test_who_has_a_role_nowhere_looks_at_no_face(path: str) -> None:
+    client = APIClient()
+    client.force_login(UserFactory())
+    form = {name: SimpleUploadedFile("x.jpg", b"x") for name in ("photo", "first", "second")}
+    response = client.post(f"/api/v1/{path}", form, format="multipart")
+    assert (response.status_code, response.json()["code"]) == (403, "role_needed")
+
+
+def test_a_form_that_is_too_large_is_refused_by_pages_too() -> None:
+    client = APIClient(enforce_csrf_checks=True)
+    client.cookies["csrftoken"] = "a" * 32
+    form = {"file": SimpleUploadedFile("x.jpg", bytes(16 * 1024 * 1024))}
+    response = client.post("/admin/login/", form, format="multipart")
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")

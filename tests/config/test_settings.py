@@ -155,7 +155,7 @@ def test_addresses_have_a_scheme(monkeypatch: pytest.MonkeyPatch, value: str, me
     [
         ("mysql://h/n", r"^DB has the scheme 'mysql'\. Begin it with one of sqlite://, postgres"),
         ("postgres://host/", r"^DB names no database\. End it with /NAME\."),
-        ("postgres://h:port/n", r"^DB is .*cannot be read\. Write postgres://USER:PASSWORD@HOST"),
+        ("postgres://h:port/n", r"^DB cannot be read\. Write postgres://USER:PASSWORD@HOST"),
     ],
 )
 def test_a_database_has_a_name(monkeypatch: pytest.MonkeyPatch, value: str, message: str) -> None:
@@ -225,3 +225,13 @@ def test_a_file_of_variables_yields_to_the_environment(
     env.read_file(file)
     assert (os.environ["LIKENESS_A"], os.environ["LIKENESS_B"]) == ("environment", "file")
     env.read_file(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://likeness:hunter2@127.0.0.1:54x2/n", "postgres://likeness:hunt[er2@h/n"]
+)
+def test_a_password_in_a_wrong_address_is_not_shown(tmp_path: Path, url: str) -> None:
+    done = read_settings(tmp_path, DATABASE_URL=url)
+    assert done.returncode == 1
+    assert "DATABASE_URL cannot be read." in done.stderr
+    assert "hunt" not in done.stderr

@@ -6,12 +6,16 @@ import json
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from audit.models import AuditEntry
+from common.errors import NotFound
+from enrolment.services import change_person
 from people.models import Gallery, Person, Role
-from tests.factories import GalleryFactory, PersonFactory
+from people.services import update_gallery
+from tests.factories import SYSTEM, GalleryFactory, PersonFactory
 from tests.fixtures import Client, rows
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +106,7 @@ def test_twins_of_case_and_of_normal_form_are_both_kept(
         ({"metadata": {"a": "\x00"}}, "metadata"),
         ({"metadata": {"\x00": 1}}, "metadata"),
         ({"metadata": {"a": "\ud800"}}, "metadata"),
+        ({"metadata": json.loads('{"a": ' * 21 + "1" + "}" * 21)}, "metadata"),
     ],
 )
 def test_fields_that_cannot_be_kept_are_named(
@@ -291,3 +296,26 @@ def test_roles_include_those_before_them() -> None:
     assert [role.rank for role in (Role.VIEWER, Role.OPERATOR, Role.REVIEWER, Role.ADMIN)] == [
         0, 1, 2, 3,
     ]  # fmt: skip
+
+
+def test_a_backslash_before_u0000_is_only_text(operator: APIClient, gallery: Gallery) -> None:
+    response = create(operator, gallery, metadata={"path": "C:\\u0000"})
+    assert (response.status_code, response.json()["metadata"]) == (201, {"path": "C:\\u0000"})
+
+
+def test_an_edit_that_began_before_a_deactivation_does_not_undo_it(person: Person) -> None:
+    stale = Person.objects.select_related("gallery").get(pk=person.pk)
+    change_person(SYSTEM, person, active=False)
+
+    changed = change_person(SYSTEM, stale, notes="x")
+
+    assert (changed.active, changed.notes) == (False, "x")
+    assert not Person.objects.get().active
+    assert not AuditEntry.objects.filter(action="person.activate").exists()
+
+
+def test_somebody_for_a_gallery_just_deleted_is_not_found(gallery: Gallery) -> None:
+    stale = Gallery.objects.get()
+    gallery.delete()
+    with pytest.raises(NotFound), transaction.atomic():
+        update_gallery(SYSTEM, stale, name="x")

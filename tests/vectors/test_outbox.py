@@ -228,6 +228,19 @@ def test_a_lost_collection_is_filled_again(generation: IndexGeneration, person: 
     assert held(generation) == {stored.pk: person.gallery_id}
 
 
+def test_a_collection_lost_before_it_was_ready_is_filled_whole(
+    generation: IndexGeneration, person: Person
+) -> None:
+    applied = template(person, 1)
+    apply_outbox(generation.public_id)
+    IndexGeneration.objects.update(state=GenerationState.BUILDING)
+    milvus.drop_collection(generation.collection)
+    apply_outbox(generation.public_id)
+    assert set(held(generation)) == {applied.pk}
+    generation.refresh_from_db()
+    assert generation.state == GenerationState.READY
+
+
 def test_a_search_that_finds_the_collection_lost_has_it_filled_again(
     generation: IndexGeneration, person: Person
 ) -> None:

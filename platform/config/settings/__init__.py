@@ -185,7 +185,7 @@ MILVUS_TIMEOUT_SECONDS = env.number("MILVUS_TIMEOUT_SECONDS", 10, low=1, high=12
 
 # --- The embedder ---------------------------------------------------------------------------------
 
-# Threads of torch in one process; 0 leaves the choice to the process (web: 2, worker: all cores).
+# Threads of torch in one process; 0 takes as many as there are cores.
 TORCH_THREADS = env.number("TORCH_THREADS", 0, low=0, high=256)
 
 # --- API ------------------------------------------------------------------------------------------

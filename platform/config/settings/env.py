@@ -12,6 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 T = TypeVar("T")
 
 
+_ESCAPE = "In a password write %23 for #, %2F for /, %3F for ?, %40 for @, %5B for [."
+
+
 def fail(variable: str, problem: str, remedy: str) -> ImproperlyConfigured:
     """An error that names the variable, what is wrong with it and how to mend it."""
     return ImproperlyConfigured(f"{variable} {problem}. {remedy} (.env.example explains it.)")
@@ -89,7 +92,11 @@ def url(variable: str, default: str, schemes: tuple[str, ...]) -> str:
     value = text(variable, default)
     if not value:
         return ""
-    scheme = urlsplit(value).scheme
+    try:
+        scheme = urlsplit(value).scheme
+    except ValueError:
+        # Without its text, which may hold a password.
+        raise fail(variable, "cannot be read", _ESCAPE) from None
     if scheme not in schemes:
         raise fail(
             variable,
@@ -110,9 +117,11 @@ def web_address(variable: str, default: str) -> str:
 def database(variable: str, default: str) -> dict[str, object]:
     """Django's settings of a database from its URL."""
     raw = url(variable, default, ("sqlite", "postgres", "postgresql"))
-    config: dict[str, object] = _parse(
-        variable, raw, environ.Env.db_url_config, "Write postgres://USER:PASSWORD@HOST:PORT/NAME."
-    )
+    try:
+        config: dict[str, object] = environ.Env.db_url_config(raw)
+    except (ValueError, environ.ImproperlyConfigured):
+        remedy = f"Write postgres://USER:PASSWORD@HOST:PORT/NAME. {_ESCAPE}"
+        raise fail(variable, "cannot be read", remedy) from None
     if not config.get("NAME"):
         raise fail(variable, "names no database", "End it with /NAME.")
     return config
