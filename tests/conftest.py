@@ -8,6 +8,7 @@ import pytest
 
 from embedder.images import DecodedImage, decode
 
+pytest_plugins = ["tests.fixtures"]
 ROOT = Path(__file__).resolve().parents[1]
 
 

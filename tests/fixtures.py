@@ -1,4 +1,4 @@
-"""Fixtures that several folders import into their conftest.py."""
+"""Fixtures and helpers that the tests of all apps share."""
 
 from __future__ import annotations
 
