@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from kombu.transport import TRANSPORT_ALIASES
 
 
 def filesystem_transport(folder: Path) -> dict[str, Any]:
@@ -24,6 +25,8 @@ def filesystem_transport(folder: Path) -> dict[str, Any]:
         "polling_interval": 0.05,
     }
 
+
+TRANSPORT_ALIASES["filesystem"] = "common.broker:Transport"
 
 broker_url = settings.CELERY_BROKER_URL
 # A web request that finds the broker away must not wait for it: the rows are the work. (Workers
