@@ -20,12 +20,12 @@ from kombu.utils.json import dumps
 class Channel(filesystem.Channel):
     """Messages appear whole; tables are read and written by one process at a time."""
 
-    def _put(self, queue: str, message: Any, **_: Any) -> None:
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:
         name = f"{round(monotonic() * 1000)}_{uuid4()}.{queue}.msg"
         folder = Path(self.data_folder_out)
         unfinished = folder / f"{name}.new"
         try:
-            unfinished.write_bytes(dumps(message).encode())
+            unfinished.write_bytes(dumps(payload).encode())
             unfinished.replace(folder / name)
         except OSError as error:
             raise ChannelError(f"Cannot add {name} to the broker's folder: {error}") from error
