@@ -19,7 +19,8 @@ from .codec import BYTES
 class PersonTemplate(models.Model):
     """The fused template of a person, made by one model from the faces enrolled.
 
-    `id` is its primary key in Milvus; it is never used again for another template.
+    `id` is its primary key in Milvus; it is never used again for another template, except after a
+    restore, which therefore forgets every index (`vectors/forget.py`).
     """
 
     id = models.BigAutoField(primary_key=True)

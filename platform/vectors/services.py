@@ -53,7 +53,8 @@ def store_template(person: Person, vector: FloatArray, face_count: int) -> Perso
 
 def remove_templates(person: Person) -> int:
     """Delete all templates of a person; Milvus follows through the outbox. Returns how many."""
-    templates = list(PersonTemplate.objects.filter(person=person).values_list("pk", "model"))
+    held = PersonTemplate.objects.select_for_update().filter(person=person)
+    templates = list(held.values_list("pk", "model"))
     for pk, model in templates:
         mark_dirty(model, [pk])
     PersonTemplate.objects.filter(person=person).delete()
@@ -193,8 +194,8 @@ def _claim(generation: IndexGeneration) -> list[Claimed]:
 
 
 def _claim_time() -> timedelta:
-    """Longer than the two calls of a batch can take with their time-outs."""
-    return timedelta(seconds=2 * settings.MILVUS_TIMEOUT_SECONDS + 40)
+    """Longer than the three calls of a batch can take with their time-outs."""
+    return timedelta(seconds=3 * settings.MILVUS_TIMEOUT_SECONDS + 40)
 
 
 def _apply(generation: IndexGeneration, batch: Sequence[Claimed]) -> None:
@@ -206,6 +207,7 @@ def _apply(generation: IndexGeneration, batch: Sequence[Claimed]) -> None:
     try:
         milvus.upsert(generation.collection, entries)
         milvus.delete(generation.collection, [pk for pk in ids if pk not in wanted])
+        milvus.await_visible(generation.collection)
     except milvus.IndexUnavailable:
         _release(batch)
         raise
@@ -227,6 +229,9 @@ def _release(batch: Sequence[Claimed]) -> None:
 @transaction.atomic
 def _settle(batch: Sequence[Claimed], versions: dict[int, int]) -> None:
     """Remove the rows that nothing has touched since, and free the others for the next round."""
+    # Templates before their rows, as everybody does who changes both: else two wait for each other.
+    locked = PersonTemplate.objects.select_for_update().filter(pk__in=versions).order_by("pk")
+    list(locked.values_list("pk"))
     VectorOutbox.objects.filter(stamp__in=[row.stamp for row in batch]).delete()
     _release(batch)
     for template_id, version in versions.items():

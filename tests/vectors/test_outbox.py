@@ -15,6 +15,7 @@ from django.utils import timezone
 from people.models import Gallery, Person
 from tests.factories import GalleryFactory, PersonFactory, template, unit
 from tests.fixtures import settle
+from tests.sets import about_the_embedded
 from vectors import milvus, services
 from vectors.codec import InvalidTemplate
 from vectors.milvus import CollectionMissing, Entry, IndexUnavailable
@@ -182,6 +183,7 @@ def test_more_than_a_batch_is_written_in_one_run(
     assert held(generation).keys() == {each.pk for each in stored}
 
 
+@about_the_embedded
 def test_without_milvus_the_rows_stay(
     generation: IndexGeneration, person: Person, settings: Any, tmp_path: Path
 ) -> None:
@@ -298,14 +300,14 @@ def test_a_search_stays_in_the_galleries_asked(
     assert searchable_count([gallery, other]) == 2
 
 
+@about_the_embedded
 def test_generations_of_another_server_wait_for_that_server(
     generation: IndexGeneration, person: Person, settings: Any, index: str
 ) -> None:
     """After a move to another Milvus the old index is not made there too, nor taken for current."""
     stored = template(person)
     apply_outbox(generation.public_id)
-    # The same Milvus under its address is another server to us. (Its collection gets a partition
-    # key, with which Milvus Lite can't read it.)
+    # The same Milvus under its address is another server to us.
     settings.MILVUS_URI = index
     assert ensure_active_index(person.gallery) != generation
     moved = IndexGeneration.objects.exclude(pk=generation.pk).get()

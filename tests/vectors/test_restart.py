@@ -14,13 +14,14 @@ import pytest
 from people.models import Gallery
 from tests.factories import PersonFactory, template, unit
 from tests.fixtures import settle
+from tests.sets import about_the_embedded
 from vectors import lite, milvus
 from vectors.milvus import IndexUnavailable
 from vectors.models import IndexGeneration
 from vectors.reconcile import reconcile
 from vectors.selectors import search
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, about_the_embedded]
 
 
 def server() -> psutil.Process:
