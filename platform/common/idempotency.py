@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import os
+import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import timedelta
 from functools import wraps
 from typing import Any
 
+import psutil
 from django.core.files.uploadedfile import UploadedFile
 from django.db import IntegrityError, transaction
 from django.http import QueryDict
@@ -21,7 +25,7 @@ from .models import IdempotentRequest
 
 HEADER = "Idempotency-Key"
 REMEMBERED = timedelta(days=1)
-# A first request that has given no answer for so long died with its process.
+# A first request that has given no answer for so long died with its process, on another machine.
 ABANDONED = timedelta(minutes=2)
 MAX_KEY = 255
 
@@ -38,7 +42,9 @@ _PARAMETER = OpenApiParameter(
 def idempotent(view: View) -> View:
     """Decorate a POST handler of a REST framework view.
 
-    Only answers of success are remembered, for a day. Without the header nothing changes.
+    Only answers of success are remembered, for a day. Without the header nothing changes. What
+    the handler writes and its answer are one transaction; an upload, which would hold up all other
+    writers meanwhile, is not, and knows by itself what it has stored before.
 
     Raises:
         Conflict: the key came with another request before (`idempotency_key_reused`), or the
@@ -53,15 +59,16 @@ def idempotent(view: View) -> View:
             return view(self, request, *args, **kwargs)
         if not 0 < len(key) <= MAX_KEY:
             raise Problem(f"{HEADER} has 1 to {MAX_KEY} characters.", code="invalid")
-        record, fresh = _begin(_caller(request), key, fingerprint(request))
+        record, fresh = _begin(_name(request.user), key, fingerprint(request))
         if not fresh:
             return _remembered(record)
         try:
-            response = view(self, request, *args, **kwargs)
+            with nullcontext() if request.FILES else transaction.atomic():
+                response = view(self, request, *args, **kwargs)
+                _remember(record, response)
         except BaseException:
             record.delete()
             raise
-        _remember(record, response)
         return response
 
     return wrapper
@@ -89,6 +96,11 @@ def forget_old() -> int:
     return deleted
 
 
+def forget_answers_to(caller: Any) -> None:
+    """Delete what a user or key was answered: they may no longer be allowed to see it."""
+    IdempotentRequest.objects.filter(caller=_name(caller)).delete()
+
+
 def _bytes(value: Any) -> bytes:
     if not isinstance(value, UploadedFile):
         return str(value).encode()
@@ -98,8 +110,8 @@ def _bytes(value: Any) -> bytes:
     return content
 
 
-def _caller(request: Request) -> str:
-    return f"{type(request.user).__name__}:{request.user.pk}"[:80]
+def _name(caller: Any) -> str:
+    return f"{caller._meta.model_name}:{caller.pk}"[:80]
 
 
 def _begin(caller: str, key: str, asked: str) -> tuple[IdempotentRequest, bool]:
@@ -107,7 +119,9 @@ def _begin(caller: str, key: str, asked: str) -> tuple[IdempotentRequest, bool]:
     _drop_abandoned(caller, key)
     try:
         with transaction.atomic():
-            fresh = IdempotentRequest.objects.create(caller=caller, key=key, fingerprint=asked)
+            fresh = IdempotentRequest.objects.create(
+                caller=caller, key=key, fingerprint=asked, holder=_identity(os.getpid())
+            )
             return fresh, True
     except IntegrityError:
         pass
@@ -132,6 +146,25 @@ def _drop_abandoned(caller: str, key: str) -> None:
     mine = IdempotentRequest.objects.filter(caller=caller, key=key)
     mine.filter(created_at__lt=now - REMEMBERED).delete()
     mine.filter(created_at__lt=now - ABANDONED, status=None).delete()
+    for waiting in mine.filter(status=None):
+        if _is_gone(waiting.holder):
+            waiting.delete()
+
+
+def _identity(pid: int) -> str:
+    """A process's name for all time: numbers are given again to other processes."""
+    return f"{socket.gethostname()} {pid} {psutil.Process(pid).create_time()}"
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether a process of this machine has ended; of other machines nothing is known."""
+    host, pid, _ = [*holder.rsplit(" ", 2), "", ""][:3]
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        return _identity(int(pid)) != holder
+    except psutil.Error:
+        return True
 
 
 def _remember(record: IdempotentRequest, response: Response) -> None:

@@ -20,8 +20,8 @@ class PublicModel(models.Model):
 class IdempotentRequest(models.Model):
     """One POST made under an Idempotency-Key, and the answer it got.
 
-    `status` is null while the first request is under way. Answers can name people, so they are
-    forgotten after a day, and at once when a person in them is erased.
+    `status` is null while the first request is under way, in the process `holder`. Answers can
+    name people, so they are forgotten after a day, and at once when a person in them is erased.
     """
 
     caller = models.CharField(max_length=80)
@@ -29,6 +29,7 @@ class IdempotentRequest(models.Model):
     fingerprint = models.CharField(max_length=64)
     status = models.PositiveSmallIntegerField(null=True)
     body = models.TextField(blank=True)
+    holder = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:

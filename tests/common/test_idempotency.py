@@ -11,6 +11,7 @@ from django.db import IntegrityError
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from common import idempotency
 from common.idempotency import forget_old
 from common.models import IdempotentRequest
 from people.models import Gallery, Person, Role
@@ -112,6 +113,36 @@ def test_the_first_request_still_under_way_is_a_conflict(
     assert (again.status_code, again.json()["code"]) == (409, "idempotency_in_progress")
     assert again["Retry-After"] == "1"
     assert Person.objects.count() == 1
+
+
+def test_a_first_request_whose_process_ended_blocks_nobody(
+    operator: APIClient, gallery: Gallery
+) -> None:
+    under_way(operator, gallery)
+    here = IdempotentRequest.objects.get().holder
+    host, pid, born = here.rsplit(" ", 2)
+    for alive in (here, f"elsewhere {pid} {born}", "", "?"):
+        IdempotentRequest.objects.update(holder=alive)
+        assert create(operator, gallery, name="Ann").status_code == 409
+    for gone in (f"{host} {pid} 1.0", f"{host} 99999999 {born}"):
+        IdempotentRequest.objects.update(status=None, holder=gone)
+        assert create(operator, gallery, name="Ann").status_code == 201
+
+
+def test_what_is_made_and_its_answer_are_one_transaction(
+    operator: APIClient, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies between the two has made nothing."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(idempotency, "_remember", die)
+    with pytest.raises(KeyboardInterrupt):
+        create(operator, gallery, name="Ann")
+    assert not Person.objects.exists()
+    monkeypatch.undo()
+    assert create(operator, gallery, name="Ann").status_code == 201
 
 
 def test_a_first_request_that_died_blocks_for_two_minutes(
