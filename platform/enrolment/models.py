@@ -1,6 +1,7 @@
 """The ledger of erasures."""
 
 from django.db import models
+from django.utils import timezone
 
 
 class Erasure(models.Model):
@@ -15,7 +16,7 @@ class Erasure(models.Model):
     photos = models.PositiveIntegerField()
     templates = models.PositiveIntegerField()
     template_ids = models.JSONField(default=list)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
         return f"person {self.person} at {self.at:%Y-%m-%d %H:%M}"

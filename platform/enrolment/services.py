@@ -18,6 +18,7 @@ from vectors.models import PersonTemplate
 from vectors.services import remove_templates, touch_templates
 
 from .fusion import refresh_template
+from .ledger_file import write_down
 from .models import Erasure
 
 
@@ -60,26 +61,31 @@ def delete_photo(actor: Actor, photo: Photo) -> None:
 
 
 @transaction.atomic
-def erase(actor: Actor, person: Person) -> Erasure:
+def erase(actor: Actor, person: Person, *, replayed: bool = False) -> Erasure:
     """Erase a person: rows, files, templates, index entries, remembered answers.
 
     From the commit on no search returns them, whatever Milvus still holds; the outbox removes
-    that within seconds. What stays is the ledger's entry, which holds ids and counts only.
+    that within seconds. What stays is the ledger's entry, which holds ids and counts only and is
+    written to a file of its own as well. `replayed`: the ledger named them, and they were back.
     """
     require(actor, person.gallery, Role.ADMIN)
     person = lock_person(person.pk)
     template_ids = list(PersonTemplate.objects.filter(person=person).values_list("pk", flat=True))
     photos = remove(Photo.objects.filter(person=person))
     templates = remove_templates(person)
-    erasure = Erasure.objects.create(
+    erasure, is_new = Erasure.objects.get_or_create(
         person=person.public_id,
-        gallery=person.gallery.public_id,
-        actor=str(actor),
-        photos=photos,
-        templates=templates,
-        template_ids=template_ids,
+        defaults={
+            "gallery": person.gallery.public_id,
+            "actor": str(actor),
+            "photos": photos,
+            "templates": templates,
+            "template_ids": template_ids,
+        },
     )
-    _record(actor, "person.erase", person)
+    if is_new:
+        transaction.on_commit(lambda: write_down(erasure))
+    _record(actor, "person.erase", person, **({"replayed": True} if replayed else {}))
     # Requests still under way may be about to be remembered with this person in their answer.
     IdempotentRequest.objects.filter(
         Q(body__contains=str(person.public_id)) | Q(status=None)
@@ -88,5 +94,5 @@ def erase(actor: Actor, person: Person) -> Erasure:
     return erasure
 
 
-def _record(actor: Actor, action: str, person: Person) -> None:
-    record(actor, action, f"person:{person.public_id}", person.gallery.public_id)
+def _record(actor: Actor, action: str, person: Person, **details: Any) -> None:
+    record(actor, action, f"person:{person.public_id}", person.gallery.public_id, **details)

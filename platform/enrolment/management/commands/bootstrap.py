@@ -2,20 +2,26 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
 from accounts.actors import system
 from accounts.services import create_first_administrator
+from enrolment.ledger import replay
+from enrolment.ledger_file import LedgerError
 from people.models import Gallery
 from people.services import create_gallery
 from vectors.services import ensure_active_index
 
 
 class Command(BaseCommand):
-    help = "Create the first administrator and a first gallery, if there are none."
+    help = (
+        "Erase again whom the ledger of erasures names; create the first administrator and a "
+        "first gallery, if there are none."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self._replay()
         actor = system("bootstrap")
         with transaction.atomic():
             password = create_first_administrator(actor)
@@ -30,3 +36,12 @@ class Command(BaseCommand):
                     "  It is shown this once; change it in the admin.\n"
                 )
             )
+
+    def _replay(self) -> None:
+        """First of all: an older database may have been restored, by whatever means."""
+        try:
+            done = replay()
+        except LedgerError as error:
+            raise CommandError(str(error)) from error
+        if done.erased:
+            self.stdout.write(f"Erased again, as the ledger says: {done.erased} people.")
