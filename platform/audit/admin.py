@@ -1,14 +1,86 @@
-from django.contrib import admin
+"""The audit log, to read."""
 
-from common.admin import ReadOnlyAdmin
+import json
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.filters import DateFieldListFilter
+from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from common.admin import LongTableMixin, ReadOnlyAdmin, as_uuid, column, link
 
 from .models import AuditEntry
 
+KINDS = (
+    "api_key", "gallery", "index", "membership", "person", "photo", "user",
+)  # fmt: skip
+
+# Where targets can be looked up.
+PAGES = {"gallery": "people_gallery", "person": "people_person", "photo": "photos_photo"}
+
+
+class KindFilter(admin.SimpleListFilter):
+    """What the act was done to. A list of all actions would have to be read from the whole log."""
+
+    title = "kind of action"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        """The first words of actions."""
+        return [(kind, kind.replace("_", " ")) for kind in KINDS]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry]
+    ) -> QuerySet[AuditEntry]:
+        """Entries of this kind."""
+        kind = self.value()
+        return queryset.filter(action__startswith=f"{kind}.") if kind in KINDS else queryset
+
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
-    """The log, to read."""
+class AuditEntryAdmin(LongTableMixin, ReadOnlyAdmin):
+    """The log. Entries hold ids, no names; those of users are looked up to be shown."""
 
-    list_display = ("at", "actor", "action", "target", "gallery")
-    list_filter = ("action",)
-    search_fields = ("actor", "target")
+    list_display = ("at", "shown_actor", "action", "shown_target", "shown_details")
+    # Not `date_hierarchy`: to find the years it reads the whole log.
+    list_filter = (KindFilter, ("at", DateFieldListFilter))
+    search_fields = ("actor", "action", "target")
+    ordering = ("-id",)
+    fields = ("at", "actor", "action", "shown_target", "gallery", "shown_details")
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The page, with the users' names on its rows."""
+        page = super().get_changelist_instance(request)
+        names = _usernames(page.result_list)
+        for entry in page.result_list:
+            entry.username = names.get(entry.actor)
+        return page
+
+    @column(description="actor", ordering="actor")
+    def shown_actor(self, entry: AuditEntry) -> str:
+        """The user's name; of others what the log says."""
+        return getattr(entry, "username", None) or entry.actor
+
+    @column(description="target", ordering="target")
+    def shown_target(self, entry: AuditEntry) -> str:
+        """The id, as a way to what has it."""
+        kind, _, public_id = entry.target.partition(":")
+        if kind not in PAGES:
+            return entry.target
+        return link(f"{reverse(f'admin:{PAGES[kind]}_changelist')}?q={public_id}", entry.target)
+
+    @column(description="details")
+    def shown_details(self, entry: AuditEntry) -> str:
+        """Figures and ids."""
+        return json.dumps(entry.details) if entry.details else ""
+
+
+def _usernames(entries: list[AuditEntry]) -> dict[str, str]:
+    ids = {as_uuid(entry.actor.removeprefix("user:")) for entry in entries}
+    users = get_user_model()._default_manager.filter(public_id__in=ids - {None})
+    return {
+        f"user:{public_id}": name for public_id, name in users.values_list("public_id", "username")
+    }

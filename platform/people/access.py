@@ -28,11 +28,22 @@ def gallery_for(actor: Actor, public_id: UUID, role: Role) -> Gallery:
         NotFound: it does not exist or the actor has no role in it.
         Forbidden: the actor's role there is less.
     """
-    gallery = visible_galleries(actor).filter(public_id=public_id).first()
+    gallery = _visible_gallery(actor, public_id)
     if gallery is None:
         raise NotFound("gallery")
     require(actor, gallery, role)
     return gallery
+
+
+def _visible_gallery(actor: Actor, public_id: UUID) -> Gallery | None:
+    if actor.is_site_admin:
+        return Gallery.objects.filter(public_id=public_id).first()
+    found = _memberships(actor).select_related("gallery").filter(gallery__public_id=public_id)
+    member = found.first()
+    if member is None:
+        return None
+    actor.roles[member.gallery_id] = member.role
+    return member.gallery
 
 
 def require(actor: Actor, gallery: Gallery, role: Role) -> None:
@@ -44,14 +55,22 @@ def require(actor: Actor, gallery: Gallery, role: Role) -> None:
     """
     if actor.is_site_admin:
         return
-    member = _memberships(actor).filter(gallery=gallery).first()
-    if member is None:
+    held = _role(actor, gallery)
+    if held is None:
         raise NotFound("gallery")
-    if Role(member.role).rank < role.rank:
+    if Role(held).rank < role.rank:
         raise Forbidden(
-            f"This needs the role {role.value!r} in the gallery; yours is {member.role!r}.",
+            f"This needs the role {role.value!r} in the gallery; yours is {held!r}.",
             code="role_needed",
         )
+
+
+def _role(actor: Actor, gallery: Gallery) -> str | None:
+    """The actor's role in the gallery, asked for once in the actor's life."""
+    if gallery.pk not in actor.roles:
+        member = _memberships(actor).filter(gallery=gallery).first()
+        actor.roles[gallery.pk] = member.role if member else None
+    return actor.roles[gallery.pk]
 
 
 def require_member(actor: Actor) -> None:

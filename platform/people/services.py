@@ -6,10 +6,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from accounts.actors import Actor
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 from accounts.services import create_api_key
 from audit.services import record
 from common.errors import Conflict, NotFound
+from common.idempotency import forget_answers_to
 
 from .access import require, require_site_admin
 from .locks import lock_gallery, lock_person
@@ -132,6 +133,35 @@ def revoke_api_key(actor: Actor, gallery: Gallery, prefix: str) -> None:
     record(actor, "api_key.revoke", f"api_key:{prefix}", gallery.public_id)
 
 
+@transaction.atomic
+def grant_role(actor: Actor, gallery: Gallery, user: User, role: Role) -> Membership:
+    """Give a user this role in the gallery, instead of the one they may have had."""
+    require(actor, gallery, Role.ADMIN)
+    member, _ = Membership.objects.update_or_create(
+        gallery=gallery, user=user, defaults={"role": role}
+    )
+    forget_answers_to(user)
+    _record_member(actor, "membership.grant", gallery, user, role=role.value)
+    return member
+
+
+@transaction.atomic
+def revoke_role(actor: Actor, gallery: Gallery, user: User) -> None:
+    """Take a user's role in the gallery away; from then on they see nothing of it.
+
+    The last administrator may go: site administrators remain.
+
+    Raises:
+        NotFound: the user has no role there.
+    """
+    require(actor, gallery, Role.ADMIN)
+    deleted, _ = Membership.objects.filter(gallery=gallery, user=user).delete()
+    if not deleted:
+        raise NotFound("membership")
+    forget_answers_to(user)
+    _record_member(actor, "membership.revoke", gallery, user)
+
+
 def _external_id_taken(external_id: str) -> Conflict:
     return Conflict(
         f"Another person of this gallery has the external id {external_id!r}.",
@@ -145,3 +175,7 @@ def _record(actor: Actor, action: str, gallery: Gallery, **details: Any) -> None
 
 def _record_person(actor: Actor, action: str, person: Person, **details: Any) -> None:
     record(actor, action, f"person:{person.public_id}", person.gallery.public_id, **details)
+
+
+def _record_member(actor: Actor, action: str, gallery: Gallery, user: User, **details: Any) -> None:
+    record(actor, action, f"user:{user.public_id}", gallery.public_id, **details)

@@ -1,0 +1,124 @@
+"""What the admin shows of people: a face, whether searches find them, their photos as cards."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from common.admin import label
+from people.models import Person
+from photos.admin import REPEATABLE, STATE_VARIANTS, state_words
+from photos.models import FINAL_STATES, Face, Photo, PhotoState
+from vectors.models import PersonTemplate
+
+# Cards on one page; the list of photos has the others.
+MOST_CARDS = 60
+# A list shows the face on one of a person's latest photos.
+FACE_COLUMNS = ("id", "photo_id", "template_id", "x", "y", "width", "height", "unused_because")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether searches find a person."""
+
+    text: str
+    variant: str
+    meaning: str
+    under_way: bool = False
+
+
+def with_faces(people: QuerySet[Person]) -> QuerySet[Person]:
+    """People with what `standing`, `face_image` and `states` read, in a fixed number of queries."""
+    enrolled = Face.objects.filter(template__isnull=False).only(*FACE_COLUMNS)
+    photos = Photo.objects.only("id", "person_id", "state").prefetch_related(
+        Prefetch("faces", queryset=enrolled)
+    )
+    templates = PersonTemplate.objects.defer("vector")
+    return people.select_related("gallery").prefetch_related(
+        Prefetch("photos", queryset=photos), Prefetch("templates", queryset=templates)
+    )
+
+
+def standing(person: Person) -> Standing:
+    """Whether searches find this person, and why not."""
+    if not person.active:
+        return Standing("inactive", "", "Searches don't find them until they are activated.")
+    templates = [each for each in person.templates.all() if each.model == person.gallery.model]
+    if not templates:
+        return Standing("no face yet", "warning", "No photo of theirs is enrolled.")
+    if not templates[0].searchable:
+        return Standing("indexing", "info", "The index has not caught up yet.", under_way=True)
+    return Standing("searchable", "success", "Searches find them.")
+
+
+def standing_label(person: Person) -> SafeString:
+    """The same in its colour."""
+    found = standing(person)
+    return label(found.text, found.variant, found.meaning)
+
+
+def face_image(person: Person, size: str = "") -> SafeString:
+    """The widest enrolled face, or a sign that there is none."""
+    faces = [
+        face for photo in person.photos.all() for face in photo.faces.all() if face.template_id
+    ]
+    if not faces:
+        return format_html(
+            '<span class="lk-face lk-noface {}"><span class="material-symbols-outlined" '
+            'aria-hidden="true">person</span><span class="lk-hidden">No face</span></span>',
+            size,
+        )
+    best = max(faces, key=lambda face: face.width)
+    url = reverse("admin:photos_face_thumbnail", args=[best.pk])
+    return format_html(
+        '<img class="lk-face {}" loading="lazy" src="{}" alt="Face of {}">', size, url, person
+    )
+
+
+def states(person: Person) -> SafeString:
+    """How many photos are in which state."""
+    counts = Counter(photo.state for photo in person.photos.all())
+    labels = [
+        (label(f"{counts[state]} {state_words(state)[0]}", STATE_VARIANTS[state]),)
+        for state in PhotoState
+        if counts[state]
+    ]
+    return format_html_join(" ", "{}", labels)
+
+
+def cards_of(person: Person) -> dict[str, Any]:
+    """What the part of a person's page shows that refreshes itself."""
+    faces = Face.objects.only(*FACE_COLUMNS)
+    newest = (
+        Photo.objects.filter(person=person)
+        .select_related("original")
+        .prefetch_related(Prefetch("faces", queryset=faces))
+        .order_by("-id")[: MOST_CARDS + 1]
+    )
+    photos = list(newest)
+    found = standing(person)
+    return {
+        "person": person,
+        "face": face_image(person, "lk-face-large"),
+        "standing": found,
+        "states": states(person),
+        "cards": [_card(photo) for photo in photos[:MOST_CARDS]],
+        "has_more": len(photos) > MOST_CARDS,
+        "under_way": found.under_way or any(photo.state not in FINAL_STATES for photo in photos),
+    }
+
+
+def _card(photo: Photo) -> dict[str, Any]:
+    name, meaning = state_words(photo.state)
+    return {
+        "photo": photo,
+        "faces": list(photo.faces.all()),
+        "state": name,
+        "variant": STATE_VARIANTS[PhotoState(photo.state)],
+        "text": photo.text or f"{meaning[:1].upper()}{meaning[1:]}.",
+        "repeatable": photo.state in REPEATABLE,
+    }
