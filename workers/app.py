@@ -2,6 +2,11 @@
 
 from config.celery import app
 
-app.conf.include = ["workers.photos", "workers.vectors", "workers.maintenance"]
+app.conf.include = [
+    "workers.heartbeat",
+    "workers.photos",
+    "workers.vectors",
+    "workers.maintenance",
+]
 
 __all__ = ["app"]

@@ -5,6 +5,8 @@ import logging
 from common.idempotency import forget_old
 from common.queue import APPLY_OUTBOX, PROCESS_PHOTOS, enqueue
 from config.celery import app
+from enrolment.ledger import sync
+from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.milvus import IndexUnavailable
 from vectors.reconcile import reconcile_all
@@ -16,6 +18,7 @@ logger = logging.getLogger(__name__)
 @app.task(name="maintenance.sweep")
 def sweep() -> None:
     """Send again what waits: a message may be lost with its worker or its broker."""
+    note_sweep()
     if release_expired():
         enqueue(PROCESS_PHOTOS, [])
     for generation in generations_with_work():
@@ -37,5 +40,10 @@ def reconcile() -> None:
 
 @app.task(name="maintenance.tidy")
 def tidy() -> None:
-    """Remove files without rows and answers older than a day."""
-    logger.info("removed %d files, %d remembered answers", remove_orphan_files(), forget_old())
+    """Remove files without rows, and answers and workers' rows older than a day.
+
+    And write to the ledger's file what could not be written when it happened.
+    """
+    sync()
+    removed = remove_orphan_files(), forget_old(), forget_lost_workers()
+    logger.info("removed %d files, %d remembered answers, %d lost workers", *removed)
