@@ -55,7 +55,7 @@ def photos(folder: Path) -> list[DecodedImage]:
     found = sorted(folder.glob("lfw-dev/images/*/*_0001.jpg"))[:BATCH]
     if found:
         return [images.decode(path.read_bytes()) for path in found]
-    from skimage.data import astronaut  # noqa: PLC0415 - only where there is nothing better
+    from skimage.data import astronaut
 
     portrait: Callable[[], NDArray[np.uint8]] = astronaut
     picture = portrait()
@@ -102,7 +102,7 @@ def prepare(work: str, pictures: list[DecodedImage]) -> tuple[Callable[[], objec
 
 
 def prepare_dlib(crops: NDArray[np.uint8]) -> tuple[Callable[[], object], int]:
-    import dlib  # noqa: PLC0415 - a test dependency
+    import dlib
 
     reference = dlib.face_recognition_model_v1(str(weights.locate(weights.DLIB_RESNET)))
     return lambda: [reference.compute_face_descriptor(crop, 0) for crop in crops], len(crops)
@@ -134,7 +134,7 @@ class Contender:
     def _start(work: str, cores: list[int], folder: Path) -> subprocess.Popen[str]:
         command = [sys.executable, __file__, "--worker", work, "--data", str(folder)]
         command += ["--cores", *map(str, cores)]
-        return subprocess.Popen(  # noqa: S603 - our own file and options
+        return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
         )
 

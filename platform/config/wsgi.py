@@ -16,7 +16,9 @@ application = GuardedBodies(_django)
 def _warm_up() -> None:
     """Get everything ready beside the first requests, so that the first lookup is no slower."""
     from identification.services import warm_up  # noqa: PLC0415 - the apps exist only from here on
+    from photos.pipeline import answer_many  # noqa: PLC0415
 
+    answer_many()
     Thread(target=warm_up, name="warm-up", daemon=True).start()
 
 

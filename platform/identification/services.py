@@ -24,7 +24,7 @@ from vectors.milvus import IndexUnavailable, ping
 from vectors.selectors import search, searchable_count
 
 from .selectors import SPARE_HITS, Candidate, candidates
-from .timing import Stopwatch
+from .timing import Stopwatch, counted
 
 # A crowd's smaller faces are listed by `detect`; a lookup of more would keep the server busy for
 # one caller. The largest are taken.
@@ -78,6 +78,7 @@ class Found:
     timings: dict[str, float]
 
 
+@counted("identify")
 def identify(
     actor: Actor,
     galleries: Sequence[Gallery],
@@ -99,7 +100,7 @@ def identify(
     for gallery in galleries:
         require(actor, gallery, Role.VIEWER)
     model = _one_model(galleries)
-    watch = Stopwatch()
+    watch = Stopwatch("identify")
     with watch.stage("decode"):
         image = decode_photo(data)
     with watch.stage("detect"):
@@ -152,6 +153,7 @@ def _look_up(
     return [Lookup(face, best) for face, best in zip(found, ranked, strict=True)]
 
 
+@counted("verify")
 def verify(actor: Actor, first: bytes, second: bytes) -> Verification:
     """Compare the faces of two photos, each of which must show exactly one.
 
@@ -161,7 +163,7 @@ def verify(actor: Actor, first: bytes, second: bytes) -> Verification:
         Forbidden: the actor has a role nowhere.
     """
     require_member(actor)
-    watch = Stopwatch()
+    watch = Stopwatch("verify")
     with watch.stage("decode"):
         images = [_decode_numbered(number, data) for number, data in ((1, first), (2, second))]
     with watch.stage("detect"):
@@ -205,6 +207,7 @@ def warm_up() -> None:
         ping()
 
 
+@counted("detect")
 def detect(actor: Actor, data: bytes) -> Found:
     """Find the faces of a photo.
 
@@ -213,7 +216,7 @@ def detect(actor: Actor, data: bytes) -> Found:
         Forbidden: the actor has a role nowhere.
     """
     require_member(actor)
-    watch = Stopwatch()
+    watch = Stopwatch("detect")
     with watch.stage("decode"):
         image = decode_photo(data)
     with watch.stage("detect"):

@@ -1,6 +1,5 @@
 """Photos and faces over HTTP, to read. Uploading and deleting touch people: `enrolment.api`."""
 
-from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -15,17 +14,13 @@ from rest_framework.request import Request
 
 from accounts.api import ReadViewSet
 from common.api import BoxSerializer
-from common.errors import NotFound, Problem
-from embedder.images import crop, encode_jpeg
-from embedder.types import Box
+from common.errors import NotFound
 from people.models import Role
 
-from .intake import decode_photo
-from .models import Face, Original, Photo
+from .models import Face, Photo
+from .renditions import face_jpeg, open_original, photo_jpeg
 from .selectors import photo_for, visible_faces, visible_photos
 
-# The longer side of photos as they are shown, in pixels.
-DISPLAY_SIDE = 1600
 JPEG = {(200, "image/jpeg"): OpenApiTypes.BINARY}
 
 
@@ -139,8 +134,7 @@ class PhotoViewSet(ReadViewSet[Photo]):
     def image(self, request: Request, **kwargs: Any) -> HttpResponse:
         """Decoded and encoded again, so that nothing of the sender's file is shown but pixels."""
         photo = self._photo(Role.VIEWER)
-        decoded = decode_photo(_read(photo.original), DISPLAY_SIDE)
-        return _jpeg(encode_jpeg(decoded.pixels))
+        return jpeg_response(photo_jpeg(photo))
 
     @extend_schema(
         summary="The file as it was sent, to save",
@@ -151,7 +145,7 @@ class PhotoViewSet(ReadViewSet[Photo]):
         """An attachment, never shown inline: it may be more than a photo."""
         photo = self._photo(Role.OPERATOR)
         return FileResponse(
-            _open(photo.original),
+            open_original(photo.original),
             as_attachment=True,
             filename=f"{photo.public_id}{photo.original.extension}",
             content_type="application/octet-stream",
@@ -178,9 +172,7 @@ class FaceViewSet(ReadViewSet[Face]):
     def image(self, request: Request, **kwargs: Any) -> HttpResponse:
         """The box with a quarter of its size around it."""
         face = _visible_face(self.get_queryset(), kwargs["id"])
-        decoded = decode_photo(_read(face.photo.original))
-        box = Box(face.x, face.y, face.width, face.height).scaled(decoded.scale)
-        return _jpeg(encode_jpeg(crop(decoded.pixels, box)))
+        return jpeg_response(face_jpeg(face))
 
 
 def _visible_face(faces: QuerySet[Face], public_id: UUID) -> Face:
@@ -190,25 +182,8 @@ def _visible_face(faces: QuerySet[Face], public_id: UUID) -> Face:
     return face
 
 
-def _open(original: Original) -> Any:
-    try:
-        return original.file.open("rb")
-    except FileNotFoundError as error:
-        raise Problem(
-            "The photo's file is gone from the server's disk. Restore it from a backup, or delete "
-            "the photo and send it again.",
-            code="file_missing",
-            status=HTTPStatus.NOT_FOUND,
-        ) from error
-
-
-def _read(original: Original) -> bytes:
-    with _open(original) as stored:
-        content: bytes = stored.read()
-    return content
-
-
-def _jpeg(content: bytes) -> HttpResponse:
+def jpeg_response(content: bytes) -> HttpResponse:
+    """A picture, which the browser may keep for a while."""
     return HttpResponse(
         content, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=300"}
     )

@@ -134,7 +134,7 @@ class Photo(PublicModel):
         ]
 
     def __str__(self) -> str:
-        return f"photo {self.public_id} ({self.state})"
+        return f"photo {self.public_id}"
 
 
 class Face(models.Model):

@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ from embedder.images import DecodedImage, decode, encode_jpeg
 from embedder.types import Detection, Face
 from people.models import DEFAULT_MODEL
 
+from .batching import Batcher
+
 if TYPE_CHECKING:
     from embedder.pipeline import Pipeline
 
@@ -25,11 +28,23 @@ logger = logging.getLogger(__name__)
 # Faces narrower than this are not looked for, in pixels of the original photo.
 SMALLEST_FACE = 40.0
 BLANK_SIDE = 256
-# A web process answers several lookups at once. More runs of the network at a time than this
-# would only take turns on the same cores, each with its memory.
-_turns = threading.BoundedSemaphore(2)
+# Pixels that are worked on together: 32 small photos; a large one is worked on alone.
+BATCH_PIXELS = 2_100_000
+# Each run of the networks takes memory, up to 200 MB for a large photo.
+MAX_RUNNERS = 8
 _loading = threading.Lock()
 _pipelines: dict[str, "Pipeline"] = {}
+
+
+@dataclass
+class _Computing:
+    """How the process shares its cores out."""
+
+    threads: int
+    batches: Batcher
+
+
+_computing = _Computing(settings.TORCH_THREADS or os.cpu_count() or 1, Batcher(BATCH_PIXELS))
 
 
 class ModelUnavailable(Unavailable):
@@ -52,18 +67,52 @@ def pipeline(model: str) -> "Pipeline":
 
 def detect(model: str, images: Sequence[DecodedImage]) -> list[list[Detection]]:
     """The faces of each image, widest first."""
-    loaded = pipeline(model)
-    with _turns:
-        return loaded.detect(images, min_face=SMALLEST_FACE)
+    return _computing.batches.run(_Detect(pipeline(model)), images, _pixels(images))
 
 
 def embed(
     model: str, images: Sequence[DecodedImage], detections: Sequence[Sequence[Detection]]
 ) -> list[list[Face]]:
     """The template and quality of each detection given."""
-    loaded = pipeline(model)
-    with _turns:
-        return loaded.embed(images, detections)
+    pairs = list(zip(images, detections, strict=True))
+    return _computing.batches.run(_Embed(pipeline(model)), pairs, _pixels(images))
+
+
+@dataclass(frozen=True)
+class _Detect:
+    """The first half of the work; of one pipeline it is the same for all callers."""
+
+    pipeline: "Pipeline"
+
+    def __call__(self, images: Sequence[DecodedImage]) -> list[list[Detection]]:
+        return self.pipeline.detect(images, min_face=SMALLEST_FACE)
+
+
+@dataclass(frozen=True)
+class _Embed:
+    """The other half."""
+
+    pipeline: "Pipeline"
+
+    def __call__(
+        self, pairs: Sequence[tuple[DecodedImage, Sequence[Detection]]]
+    ) -> list[list[Face]]:
+        images, detections = zip(*pairs, strict=True) if pairs else ((), ())
+        return self.pipeline.embed(images, detections)
+
+
+def _pixels(images: Sequence[DecodedImage]) -> int:
+    return sum(image.pixels.shape[0] * image.pixels.shape[1] for image in images)
+
+
+def answer_many() -> None:
+    """For a process that answers many callers: a run for each core, instead of all for one run.
+
+    A single photo is no slower so: with two threads the parts of its work are too small to share.
+    """
+    _computing.threads = settings.TORCH_THREADS or 1
+    runners = (os.cpu_count() or 1) // _computing.threads
+    _computing.batches = Batcher(BATCH_PIXELS, min(max(1, runners), MAX_RUNNERS))
 
 
 def warm_up() -> None:
@@ -77,7 +126,6 @@ def _load(model: str) -> "Pipeline":
         raise ModelUnavailable(f"The model {model!r} is not installed on this server.")
     from embedder.pipeline import load_default  # noqa: PLC0415 - torch
 
-    threads = settings.TORCH_THREADS or os.cpu_count() or 1
-    loaded = load_default(threads=threads)
-    logger.info("loaded %s on %d threads", loaded.model, threads)
+    loaded = load_default(threads=_computing.threads)
+    logger.info("loaded %s on %d threads", loaded.model, _computing.threads)
     return loaded

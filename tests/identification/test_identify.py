@@ -22,6 +22,7 @@ from tests.conftest import Lfw
 from tests.embedder.pictures import saved, scene
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, api_key
 from tests.fixtures import Client, enrol, files, rows, settle, upload
+from tests.sets import about_the_embedded
 from vectors import milvus
 from vectors.codec import decode
 from vectors.models import IndexGeneration, PersonTemplate
@@ -286,6 +287,7 @@ def assert_is_no_answer(response: Any, code: str) -> None:
     assert "faces" not in response.json()
 
 
+@about_the_embedded
 def test_milvus_away_is_an_error_and_never_a_no(  # noqa: PLR0917 - fixtures
     viewer: APIClient, gallery: Gallery, enrolled: dict[str, Person], lfw: Lfw, settings: Any,
     tmp_path: Path,

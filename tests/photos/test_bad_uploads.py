@@ -353,7 +353,7 @@ def test_a_full_disk_stores_nothing_and_says_so(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("common.storage._sync", full)
+        patched.setattr("common.storage.sync", full)
         response = send(operator, person, PNG)
     assert (response.status_code, response.json()["code"]) == (507, "storage_full")
     assert rows() == before

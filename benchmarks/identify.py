@@ -1,0 +1,291 @@
+"""The lookup over HTTP: latency by stage, and requests a second against the embedder's own.
+
+    python benchmarks/identify.py [--services embedded,servers] [--people N] [--seconds N]
+                                  [--clients 1,4,16] [--data FOLDER] [--json FILE]
+
+Starts everything as `make run` does, in a temporary folder, puts a gallery of random templates
+straight into the database, waits for the index, and then looks faces of LFW up from several clients
+at once, each of whom sends the next photo when the last is answered. The embedder's ceiling is
+measured in the same run, in a process of its own on the same cores with nothing else to do: decode,
+detect and embed of the same photos, one after the other, two at a time, and in batches of eight.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
+
+PHOTOS = 64
+WARM_UP = 2.0
+EMBEDDER = ("decode", "detect", "embed")
+INDEX = ("search",)
+STAGES = ("decode", "detect", "embed", "search", "score", "count")
+
+# Run by `manage.py shell` of the installation: people with random templates, noted for the index.
+FILL = """
+import numpy as np
+from django.db import transaction
+from people.models import Gallery, Person
+from vectors.codec import encode
+from vectors.models import PersonTemplate
+from vectors.services import ensure_active_index, mark_dirty
+gallery = Gallery.objects.get(slug="main")
+vectors = np.random.default_rng(0).standard_normal(({count}, 128)).astype(np.float32)
+vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+with transaction.atomic():
+    people = Person.objects.bulk_create(
+        [Person(gallery=gallery, name=f"Person {{number}}") for number in range({count})]
+    )
+    templates = PersonTemplate.objects.bulk_create(
+        [
+            PersonTemplate(person=person, model=gallery.model, vector=encode(vector), face_count=1)
+            for person, vector in zip(people, vectors)
+        ]
+    )
+    mark_dirty(gallery.model, [template.pk for template in templates])
+ensure_active_index(gallery)
+"""
+
+Row = dict[str, Any]
+
+
+def main() -> None:
+    options = _options()
+    photos = _photos(Path(options.data))
+    rows: list[Row] = []
+    for services in options.services.split(","):
+        rows += _measure_services(services, photos, options)
+    print()
+    _print(rows)
+    if options.json:
+        Path(options.json).write_text(json.dumps(rows, indent=2))
+
+
+def _measure_services(services: str, photos: Sequence[bytes], options: Any) -> list[Row]:
+    """One set of services in a process of its own: the set is chosen by the environment."""
+    if services != os.environ.get("LIKENESS_TEST_SERVICES", "embedded"):
+        with tempfile.NamedTemporaryFile(suffix=".json") as result:
+            arguments = ["--services", services, "--json", result.name, "--data", options.data]
+            for name in ("people", "seconds", "clients"):
+                arguments += [f"--{name}", str(getattr(options, name))]
+            environment = {**os.environ, "LIKENESS_TEST_SERVICES": services}
+            subprocess.run([sys.executable, __file__, *arguments], env=environment, check=True)
+            rows: list[Row] = json.loads(Path(result.name).read_text())
+            return rows
+    from tests import sets
+    from tests.e2e.stack import Api, Stack, eventually, running
+
+    print(f"{services}: the embedder's own ...", flush=True)
+    ceiling = _ceiling(photos, options.seconds)
+    print(json.dumps(ceiling), flush=True)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Stack(Path(folder), **sets.environment())) as stack,
+    ):
+        api = Api(stack, stack.make_key())
+        with closing(api.http):
+            filled = stack.manage("shell", "-c", FILL.format(count=options.people), seconds=600)
+            assert filled.returncode == 0, filled.stderr
+            eventually(
+                lambda: api.identify(photos[0]).is_success and stack.agrees(),
+                "the index is filled",
+                seconds=600,
+            )
+            gallery, key = api.gallery, str(api.http.headers["authorization"])
+        rows = []
+        for clients in map(int, options.clients.split(",")):
+            answers, seconds = _load(stack.port, key, gallery, photos, clients, options.seconds)
+            row = _row(services, clients, answers, seconds, ceiling)
+            print(json.dumps(row), flush=True)
+            rows.append(row)
+        return rows
+
+
+# --- The lookup -------------------------------------------------------------------------------
+
+
+def _load(
+    port: int, key: str, gallery: str, photos: Sequence[bytes], clients: int, seconds: float
+) -> tuple[list[Row], float]:
+    """Answers with their wall-clock milliseconds, after a warm-up."""
+    bodies = [_form(photo, gallery) for photo in photos]
+    answers: list[Row] = []
+    started = time.perf_counter() + WARM_UP
+    end = started + seconds
+
+    def client(number: int) -> None:
+        link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        for boundary, body in islice(cycle(bodies), number * 7, None):
+            before = time.perf_counter()
+            if before > end:
+                break
+            headers = {
+                "Authorization": key,
+                "Content-Type": f"multipart/form-data; boundary={boundary}",
+            }
+            link.request("POST", "/api/v1/identify", body, headers)
+            response = link.getresponse()
+            content = response.read()
+            after = time.perf_counter()
+            assert response.status == 200, content
+            if before >= started:
+                answers.append({"wall": (after - before) * 1000, "at": after, "body": content})
+        link.close()
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers, max(each["at"] for each in answers) - started
+
+
+def _form(photo: bytes, gallery: str) -> tuple[str, bytes]:
+    boundary = uuid4().hex
+    fields = {"galleries": gallery, "faces": "central"}
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    parts.append(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="photo"; filename="p.jpg"\r\n'
+        "Content-Type: image/jpeg\r\n\r\n".encode()
+    )
+    return boundary, b"".join(parts) + photo + f"\r\n--{boundary}--\r\n".encode()
+
+
+def _row(services: str, clients: int, answers: Sequence[Row], seconds: float, ceiling: Row) -> Row:
+    walls = np.array([each["wall"] for each in answers])
+    timings = [json.loads(each["body"])["timings_ms"] for each in answers]
+    stages = {
+        name: round(float(np.median([each.get(name, 0.0) for each in timings])), 1)
+        for name in STAGES
+    }
+    others = [
+        each["wall"] - sum(timing.get(name, 0.0) for name in (*EMBEDDER, *INDEX))
+        for each, timing in zip(answers, timings, strict=True)
+    ]
+    rate = len(answers) / seconds
+    return {
+        "services": services,
+        "clients": clients,
+        "requests": len(answers),
+        **{f"p{q}": round(float(np.percentile(walls, q)), 1) for q in (50, 95, 99)},
+        **stages,
+        "rest_p50": round(float(np.median(others)), 1),
+        "per_second": round(rate, 1),
+        "ceiling": max(ceiling.values()),
+        "share": round(rate / max(ceiling.values()), 2),
+    }
+
+
+# --- The ceiling ------------------------------------------------------------------------------
+
+
+def _ceiling(photos: Sequence[bytes], seconds: float) -> Row:
+    """Photos a second of the embedder alone, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, photo in enumerate(photos):
+            Path(folder, f"{number:03d}.jpg").write_bytes(photo)
+        code = f"import identify; identify.embedder_alone({folder!r}, {seconds})"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=Path(__file__).parent,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    found: Row = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def embedder_alone(folder: str, seconds: float) -> None:
+    """Print how many photos a second the embedder manages, by how it is asked."""
+    from embedder.images import decode
+    from embedder.pipeline import load_default
+    from embedder.types import Detection
+
+    photos = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
+    pipeline = load_default(threads=os.cpu_count() or 1)
+
+    def work(batch: Sequence[bytes]) -> None:
+        images = [decode(photo) for photo in batch]
+        found = pipeline.detect(images, min_face=40.0)
+        central: list[list[Detection]] = [faces[:1] for faces in found]
+        pipeline.embed(images, central)
+
+    def rate(batch: int, threads: int) -> float:
+        batches = [photos[start : start + batch] for start in range(0, len(photos), batch)]
+        done = 0
+        lock = threading.Lock()
+
+        def run(source: Callable[[], Sequence[bytes]]) -> None:
+            nonlocal done
+            while time.perf_counter() < end:
+                chosen = source()
+                work(chosen)
+                with lock:
+                    done += len(chosen)
+
+        work(batches[0])
+        started = time.perf_counter()
+        end = started + seconds / 2
+        with ThreadPoolExecutor(threads) as pool:
+            for number in range(threads):
+                pool.submit(run, islice(cycle(batches), number, None).__next__)
+        return round(done / (time.perf_counter() - started), 1)
+
+    print(json.dumps({"one by one": rate(1, 1), "two at a time": rate(1, 2), "eights": rate(8, 1)}))
+
+
+# --- Around it ----------------------------------------------------------------------------------
+
+
+def _photos(folder: Path) -> list[bytes]:
+    paths = sorted((folder / "lfw-dev" / "images").glob("*/*_0001.jpg"))[:PHOTOS]
+    if len(paths) < PHOTOS:
+        sys.exit(f"{folder} has no photos of LFW; name a folder with --data")
+    return [path.read_bytes() for path in paths]
+
+
+def _print(rows: Sequence[Row]) -> None:
+    names = list(rows[0])
+    print("| " + " | ".join(names) + " |")
+    print("|" + "---|" * len(names))
+    for row in rows:
+        print("| " + " | ".join(str(row[name]) for name in names) + " |")
+
+
+def _options() -> Any:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    default = ROOT / os.environ.get("LIKENESS_TEST_DATA", "../shared/data")
+    parser.add_argument("--services", default="embedded,servers")
+    parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--clients", default="1,4,16")
+    parser.add_argument("--data", default=str(default))
+    parser.add_argument("--json")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
