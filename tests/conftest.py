@@ -8,6 +8,8 @@ import pytest
 
 from embedder.images import DecodedImage, decode
 
+from . import sets
+
 pytest_plugins = ["tests.fixtures"]
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -54,8 +56,14 @@ def lfw(test_data: Path) -> Lfw:
 
 @pytest.fixture(scope="session")
 def index() -> Iterator[str]:
-    """A real Milvus Lite, for all tests of the run."""
+    """A real Milvus, for all tests of the run: embedded, or the run's server."""
+    from django.conf import settings
+
     from vectors import lite
 
+    if sets.ON_SERVERS:
+        settings.MILVUS_URI = sets.milvus().url
+        yield settings.MILVUS_URI
+        return
     with lite.running() as uri:
         yield uri

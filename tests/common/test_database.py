@@ -14,7 +14,7 @@ def manage(var_dir: Path, *arguments: str, **variables: str) -> subprocess.Compl
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
-        env={**os.environ, "LIKENESS_VAR_DIR": str(var_dir), **variables},
+        env={**os.environ, "DATABASE_URL": "", "LIKENESS_VAR_DIR": str(var_dir), **variables},
         capture_output=True,
         text=True,
         timeout=120,

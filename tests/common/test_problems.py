@@ -83,7 +83,7 @@ def test_addresses_that_are_not_there_and_hosts_that_are_not_ours() -> None:
             404, "application/problem+json",
         )  # fmt: skip
         assert response.json()["code"] == "not_found"
-    response = client.get("/healthz", headers={"Host": "evil.example.org"})
+    response = client.get("/api/v1/people", headers={"Host": "evil.example.org"})
     assert (response.status_code, response.json()["code"]) == (400, "unknown_host")
 
 

@@ -90,3 +90,14 @@ def test_the_platform_s_application_is_the_current_one() -> None:
     from celery import current_app
 
     assert current_app.main == app.main == "likeness"
+
+
+def test_an_address_that_cannot_be_read_is_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise ValueError("Port could not be cast to integer value as 'hunter2'")
+
+    monkeypatch.setattr(app, "send_task", refuse)
+    enqueue(PROCESS_PHOTOS, [])
+    assert caplog.messages == ["the broker took no message, the sweeper will repeat it: ValueError"]

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 NAMES = (
     "DEBUG PUBLIC_URL ALLOWED_HOSTS HTTPS SECRET_KEY SESSION_COOKIE_SECURE CSRF_COOKIE_SECURE "
     "SECURE_SSL_REDIRECT SECURE_HSTS_SECONDS MAX_UPLOAD_BYTES MAX_PIXELS CELERY_BROKER_URL "
-    "MILVUS_URI MILVUS_TIMEOUT_SECONDS TORCH_THREADS LOG_LEVEL DATABASES CSRF_TRUSTED_ORIGINS"
+    "MILVUS_URI MILVUS_TIMEOUT_SECONDS TORCH_THREADS LOG_LEVEL LOG_FORMAT METRICS_TOKEN DATABASES "
+    "CSRF_TRUSTED_ORIGINS"
 )
 
 
@@ -66,6 +67,8 @@ def test_without_any_variable_everything_is_embedded(tmp_path: Path) -> None:
         "MILVUS_TIMEOUT_SECONDS": 10,
         "TORCH_THREADS": 0,
         "LOG_LEVEL": "INFO",
+        "LOG_FORMAT": "line",
+        "METRICS_TOKEN": "",
     }
 
 
@@ -151,6 +154,29 @@ def test_addresses_have_a_scheme(monkeypatch: pytest.MonkeyPatch, value: str, me
 
 
 @pytest.mark.parametrize(
+    "value",
+    ["amqp://u:hun/ter2@h:5672//", "redis://:hun#ter2@h/0", "redis://u:1234/5@h", "redis://h:54x2"],
+)
+def test_an_address_without_a_readable_host_is_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("BROKER", f"redis://h:1/0;{value}")
+    with pytest.raises(ImproperlyConfigured) as caught:
+        env.servers("BROKER", "", ("amqp", "redis"))
+    assert str(caught.value) == (
+        "BROKER cannot be read. In a password write %23 for #, %2F for /, %3F for ?, %40 for @, "
+        "%5B for [. (.env.example explains it.)"
+    )
+
+
+def test_several_addresses_are_one_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = "amqp://u:p@a:5672//;amqp://u:p@b//"
+    monkeypatch.setenv("BROKER", value)
+    assert env.servers("BROKER", "", ("amqp",)) == value
+    assert env.servers("UNSET_BROKER", "", ("amqp",)) == ""
+
+
+@pytest.mark.parametrize(
     ("value", "message"),
     [
         ("mysql://h/n", r"^DB has the scheme 'mysql'\. Begin it with one of sqlite://, postgres"),
@@ -186,6 +212,8 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("LIKENESS_VAR_DIR", "/proc/x", "LIKENESS_VAR_DIR is /proc/x, which can't be made"),
         ("MEDIA_ROOT", "/proc/x", "MEDIA_ROOT is /proc/x, which can't be made"),
         ("SECRET_KEY", "short", "SECRET_KEY has 5 characters. Give at least 50, at random."),
+        ("METRICS_TOKEN", "short", "METRICS_TOKEN has 5 characters. Give at least 16, at random."),
+        ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml'. Choose one of line, json."),
         ("PUBLIC_URL", "https://", "PUBLIC_URL is 'https:', which names no host."),
         ("DATABASE_URL", "foo", "DATABASE_URL has no scheme. Begin it with one of sqlite://"),
     ],
@@ -235,3 +263,9 @@ def test_a_password_in_a_wrong_address_is_not_shown(tmp_path: Path, url: str) ->
     assert done.returncode == 1
     assert "DATABASE_URL cannot be read." in done.stderr
     assert "hunt" not in done.stderr
+
+
+def test_a_kept_secret_key_that_is_too_short_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").write_text("shorty")
+    told = read_settings(tmp_path).stderr
+    assert f"The secret key in {tmp_path / 'secret_key'} has 6 characters. Delete it" in told

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests import sets
+
 from .stack import Api, Stack, running
 
 _SHOWN_LINES = 80
@@ -16,7 +18,7 @@ logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The installation that all tests share which break nothing."""
-    with running(Stack(tmp_path_factory.mktemp("stack"))) as started:
+    with running(Stack(tmp_path_factory.mktemp("stack"), **sets.environment())) as started:
         yield started
 
 

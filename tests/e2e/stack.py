@@ -29,7 +29,7 @@ T = TypeVar("T")
 _BLANKED = (
     "DATABASE_URL", "CELERY_BROKER_URL", "MILVUS_URI", "MILVUS_TOKEN", "MEDIA_ROOT", "DEBUG",
     "ALLOWED_HOSTS", "SECRET_KEY", "MAX_UPLOAD_MB", "MAX_MEGAPIXELS", "LOG_LEVEL",
-    "TORCH_THREADS", "LIKENESS_PORT",
+    "TORCH_THREADS", "LIKENESS_PORT", "LEDGER_FILE",
 )  # fmt: skip
 _REMOVED = ("PUBLIC_URL", "DJANGO_SETTINGS_MODULE", "PYTHONPATH")
 
@@ -306,9 +306,9 @@ class Api:
 
 
 @contextmanager
-def running(stack: Stack) -> Iterator[Stack]:
+def running(stack: Stack, *arguments: str) -> Iterator[Stack]:
     """Start a stack and, at the end, see that Ctrl-C ends it cleanly and leaves nothing behind."""
-    stack.start()
+    stack.start(*arguments)
     try:
         yield stack
         code = stack.stop()

@@ -13,7 +13,12 @@ PAGES = ("/admin/login/", "/api/docs/")
 ADMIN_PAGES = (
     "/admin/",
     "/admin/people/person/",
+    "/admin/people/person/add/",
     "/admin/photos/photo/",
+    "/admin/people/gallery/add/",
+    "/admin/people/membership/",
+    "/admin/accounts/apikey/add/",
+    "/admin/vectors/indexgeneration/",
     "/admin/audit/auditentry/",
 )
 _STYLE_URL = re.compile(r"""url\(\s*["']?([^"')]+)""")
@@ -84,7 +89,7 @@ def test_the_api_takes_the_session_and_wants_its_token(signed_in: httpx.Client, 
         "/api/v1/people", json=person, headers={"X-CSRFToken": signed_in.cookies["csrftoken"]}
     )
 
-    assert [each["slug"] for each in galleries.json()["results"]] == ["main"]
+    assert "main" in [each["slug"] for each in galleries.json()["results"]]
     assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
     assert made.status_code == 201
     api.ok(api.http.delete(f"people/{made.json()['id']}"))

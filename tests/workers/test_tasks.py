@@ -25,6 +25,7 @@ from tests.conftest import Lfw
 from tests.embedder.pictures import saved, scene
 from tests.factories import template
 from tests.fixtures import files, settle, store
+from tests.sets import about_the_embedded
 from vectors import milvus
 from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
 from workers import maintenance, photos, vectors
@@ -112,6 +113,7 @@ def test_templates_are_indexed(person: Person, indexed: str) -> None:
     vectors.apply.apply(args=[str(uuid4())], throw=True)
 
 
+@about_the_embedded
 @pytest.mark.django_db
 def test_milvus_away_leaves_the_work_for_later(
     person: Person, indexed: str, settings: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
