@@ -14,17 +14,38 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEFINITION := pyproject.toml constraints.txt
 
-.PHONY: run test check clean
+.PHONY: run test test-on-servers check clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
+# Both at once: each waits for its own processes much of the time.
 test: $(VENV)/.installed-test check
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest
+	@echo "Tests, embedded; those on servers run beside them and are shown after them ..."
+	@$(MAKE) --no-print-directory test-on-servers > $(LOG) 2>&1 & servers=$$!; \
+	trap 'kill $$servers' INT TERM; \
+	$(BIN)/coverage run -m pytest; embedded=$$?; \
+	wait $$servers; servers=$$?; cat $(LOG); rm -f $(LOG); \
+	exit $$((embedded || servers))
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(COVERAGE) --format=total | sed 's/^/Coverage in per cent: /'
+
+LOG := .tests-on-servers.log
+
+test-on-servers: $(VENV)/.installed-test
+	@echo "Tests on PostgreSQL, Redis and a Milvus server:"
+	@LIKENESS_TEST_SERVICES=servers $(BIN)/pytest $(ON_SERVERS)
+	@echo "The main flow on RabbitMQ:"
+	@LIKENESS_TEST_SERVICES=rabbitmq $(BIN)/pytest tests/e2e/test_main_flow.py
+
+# What has to do with a service; faults that differ with it.
+ON_SERVERS := $(addprefix tests/,accounts enrolment identification people photos vectors workers \
+	e2e/test_main_flow.py e2e/test_races.py e2e/test_operations.py \
+	faults/test_random_kills.py faults/test_moments.py faults/test_servers_away.py) \
+	--ignore=tests/vectors/test_lite.py --ignore=tests/enrolment/test_demo.py \
+	--ignore-glob='tests/*/test_admin*.py'
 
 # What a full run measures, less a little; raise it when it rises.
 COVERAGE ?= 95

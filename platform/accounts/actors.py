@@ -1,6 +1,6 @@
 """The one who acts, as services and the audit log know them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from django.contrib.auth.models import AnonymousUser
@@ -11,12 +11,17 @@ from .models import ApiKey, User
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A user, an API key, or the system itself (`name` says which part)."""
+    """A user, an API key, or the system itself (`name` says which part).
+
+    It lives as long as a request. `roles` is what has been found out of theirs meanwhile, by the
+    gallery's key (people/access.py).
+    """
 
     kind: Literal["user", "api_key", "system"]
     name: str
     user: User | None = None
     api_key: ApiKey | None = None
+    roles: dict[int, str | None] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_site_admin(self) -> bool:

@@ -1,5 +1,6 @@
 """Views that know who asks, and show what has a public id."""
 
+from functools import cached_property
 from typing import TypeVar
 
 from django.db import models
@@ -14,9 +15,9 @@ M = TypeVar("M", bound=models.Model)
 class ActorMixin(APIView):
     """A view that knows who asks."""
 
-    @property
+    @cached_property
     def actor(self) -> Actor:
-        """Who asks. Raises NotAuthenticated."""
+        """Who asks; one for the whole request. Raises NotAuthenticated."""
         return actor_of(self.request.user)
 
 

@@ -23,7 +23,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() != KEYWORD.lower():
             raise AuthenticationFailed(f"Write the header as: Authorization: {KEYWORD} YOUR-KEY")
         try:
-            key = cast("ApiKey", ApiKey.objects.get_from_key(secret.strip()))
+            # PostgreSQL can't even be asked for a NUL.
+            key = cast("ApiKey", ApiKey.objects.get_from_key(secret.strip().replace("\0", "")))
         except ApiKey.DoesNotExist:
             raise AuthenticationFailed("The API key is unknown or revoked.") from None
         if key.has_expired:

@@ -24,6 +24,9 @@ class ProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
     errors = serializers.DictField(required=False)  # type: ignore[assignment]
+    request_id = serializers.CharField(
+        required=False, help_text="Of errors from 500 on: what finds it in the server's log."
+    )
 
 
 def problem(description: str) -> OpenApiResponse:

@@ -29,6 +29,11 @@ def require_database() -> None:
         )
 
 
+def require_answering_database() -> None:
+    """Raise CommandError unless the database answers."""
+    _missing_migrations()
+
+
 def _missing_migrations() -> int:
     try:
         executor = MigrationExecutor(connection)

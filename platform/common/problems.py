@@ -25,13 +25,16 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from .errors import Forbidden, NotFound, Problem, StorageFull, TooLarge, Unavailable
+from .logs import REQUEST_ID, request_id, without_values
 
 CONTENT_TYPE = "application/problem+json"
 logger = logging.getLogger(__name__)
 
 
 def problem_body(problem: Problem) -> dict[str, Any]:
-    """The members of RFC 9457, and `code`."""
+    """The members of RFC 9457, `code`, and for faults of ours what finds them in the log."""
+    ours = problem.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    trace = {REQUEST_ID: request_id()} if ours and request_id() else {}
     return {
         "type": f"urn:likeness:problem:{problem.code}",
         "title": problem.http_status.phrase,
@@ -39,6 +42,7 @@ def problem_body(problem: Problem) -> dict[str, Any]:
         "code": problem.code,
         "detail": problem.detail,
         **problem.members,
+        **trace,
     }
 
 
@@ -70,7 +74,7 @@ def as_problem(error: Exception) -> Problem | None:
 
 def _from_server(error: Exception) -> Problem | None:
     if isinstance(error, OperationalError):
-        logger.warning("the database did not answer: %s", error)
+        logger.warning("the database did not answer: %s", without_values(error))
         return Unavailable("The database did not answer in time. Try again shortly.")
     if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return StorageFull("The server's disk is full. Nothing was stored; free some space.")

@@ -1,9 +1,13 @@
 """The seam to the workers: tasks are named, never imported."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import current_app
+from django.conf import settings
 from django.db import transaction
 
 logger = logging.getLogger(__name__)
@@ -26,4 +30,38 @@ def enqueue(task: str, *args: Any) -> None:
     try:
         current_app.send_task(task, args=args, retry=False)
     except Exception as error:  # noqa: BLE001 - each broker's library has errors of its own
-        logger.warning("the broker took no message, the sweeper will repeat it: %r", error)
+        # An address that can't be read is quoted in part: that may be of its password.
+        reason = type(error).__name__ if isinstance(error, ValueError) else repr(error)
+        logger.warning("the broker took no message, the sweeper will repeat it: %s", reason)
+
+
+CONNECT_SECONDS = 3
+
+
+@contextmanager
+def connected() -> Iterator[Any]:
+    """A connection of its own to the broker (kombu's), made in a few seconds at most.
+
+    Raises:
+        ValueError: CELERY_BROKER_URL can't be read. Its words may quote a part of the password.
+        KombuError, AMQPError, OSError: nobody answers there, or doesn't let us in.
+    """
+    url = settings.CELERY_BROKER_URL
+    patience: dict[str, Any] = {}
+    if url.startswith("redis"):  # without it, one that accepts and stays silent is waited for
+        patience = {"socket_timeout": CONNECT_SECONDS, "socket_connect_timeout": CONNECT_SECONDS}
+    for part in url.split(";"):  # kombu takes several, to be tried in turn
+        _check_readable(part)
+    with current_app.connection_for_write(
+        url, connect_timeout=CONNECT_SECONDS, transport_options=patience
+    ) as link:
+        link.ensure_connection(max_retries=1, timeout=CONNECT_SECONDS, interval_start=0)
+        yield link
+
+
+def _check_readable(url: str) -> None:
+    """ValueError when a character of the password ended the host's part of the address early."""
+    parts = urlsplit(url)
+    if "@" in parts.path + parts.query + parts.fragment:
+        raise ValueError("an @ behind the host")
+    parts.port  # noqa: B018 - asked for the ValueError

@@ -26,8 +26,8 @@ class DurableFileSystemStorage(FileSystemStorage):
             raise
         path = Path(self.path(saved))
         try:
-            _sync(path)
-            _sync(path.parent)
+            sync(path)
+            sync(path.parent)
         except OSError:
             # Some file systems learn only now that there is no room.
             path.unlink(missing_ok=True)
@@ -35,7 +35,8 @@ class DurableFileSystemStorage(FileSystemStorage):
         return saved
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Return when a file, or a folder's list of names, is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -57,3 +57,44 @@ class BoundedUploadHandler(FileUploadHandler):
             charset=self.charset,
             content_type_extra=self.content_type_extra,
         )
+
+
+class SparingUploadHandler(BoundedUploadHandler):
+    """The same for pages on which people choose many files: one that is too large stops no other.
+
+    Of such a file nothing is kept: it arrives as a `RefusedFile`.
+    """
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """Begin the next file of the form."""
+        super().new_file(*args, **kwargs)
+        self._is_refused = False
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        """Take a chunk; past the limit forget the file."""
+        if self._is_refused:
+            return
+        try:
+            super().receive_data_chunk(raw_data, start)
+        except TooLarge:
+            self._is_refused = True
+            self._total -= start + len(raw_data)
+            self._file = BytesIO()
+
+    def file_complete(self, file_size: int) -> InMemoryUploadedFile:
+        """The file, or that it was refused."""
+        upload = super().file_complete(file_size)
+        if self._is_refused:
+            upload.__class__ = RefusedFile
+        return upload
+
+
+class RefusedFile(InMemoryUploadedFile):
+    """A file that was too large, without its content."""
+
+    def read(self, *args: Any) -> bytes:
+        """Raise what is to be told."""
+        if (self.size or 0) > settings.MAX_UPLOAD_BYTES:
+            raise too_large()
+        megabytes = 4 * settings.MAX_UPLOAD_BYTES // (1024 * 1024)
+        raise TooLarge(f"One upload takes {megabytes} MB in all. Send this file in another one.")

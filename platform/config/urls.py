@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 from common.health import healthz
 from enrolment.api import PersonViewSet, PhotoViewSet
 from identification.api import DetectView, IdentifyView, VerifyView
+from operations.api import metrics, readyz
 from people.api import GalleryViewSet
 from photos.api import FaceViewSet
 
@@ -28,6 +29,8 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("healthz", healthz),
+    path("readyz", readyz),
+    path("metrics", metrics),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from accounts.actors import Actor, system
+from common.errors import TooLarge
 from identification.services import Identification, Probes, identify
 from people.models import Gallery, Person, SeveralFaces
 from people.services import create_gallery, create_person
@@ -167,7 +168,7 @@ def _upload(
         for read in subject.enrol:
             try:
                 intake = examine(read())
-            except BadPhoto as problem:
+            except (BadPhoto, TooLarge) as problem:
                 figures.photos_refused[problem.code] += 1
                 yield None
                 continue
@@ -232,7 +233,7 @@ def _look_up(
 ) -> Identification | None:
     try:
         answer = identify(ACTOR, [gallery], photo(), top_k=1, faces=Probes.CENTRAL)
-    except BadPhoto:
+    except (BadPhoto, TooLarge):
         return None
     for stage, milliseconds in answer.timings.items():
         figures.stages[stage].append(milliseconds)

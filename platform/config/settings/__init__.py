@@ -3,6 +3,7 @@
 Without any variable everything runs embedded: SQLite, a broker of files, Milvus Lite.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ env.read_file(BASE_DIR / ".env")
 
 VAR_DIR = env.folder("LIKENESS_VAR_DIR", BASE_DIR / "var")
 MEDIA_ROOT = env.folder("MEDIA_ROOT", VAR_DIR / "media")
+LEDGER_FILE = env.file("LEDGER_FILE", VAR_DIR / "erasures.jsonl")
 
 # --- Who may ask ------------------------------------------------------------------------------
 
@@ -42,7 +44,8 @@ def _secret_key() -> str:
         fresh.touch(mode=0o600)
         fresh.write_text(get_random_secret_key())
         fresh.replace(kept)
-    return kept.read_text().strip()
+    remedy = "Delete it: another is made, and everybody signs in again."
+    return env.long_enough(f"The secret key in {kept}", kept.read_text().strip(), 50, remedy)
 
 
 SECRET_KEY = _secret_key()
@@ -58,8 +61,9 @@ X_FRAME_OPTIONS = "DENY"
 # --- Django -------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    # Unfold without its own site: the admin's is common.admin_site.
+    "unfold.apps.BasicAppConfig",
+    "common.admin_site.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -78,9 +82,13 @@ INSTALLED_APPS = [
     "photos",
     "identification",
     "enrolment",
+    "operations",
 ]
 
 MIDDLEWARE = [
+    "operations.middleware.Probes",
+    "operations.metrics.RequestFigures",
+    "operations.middleware.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -148,9 +156,13 @@ if _database["ENGINE"].endswith("sqlite3"):
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
+    # To open the file and set all this up costs each request more than its queries do.
+    _database["CONN_MAX_AGE"] = 600
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
+    # A server that is out of reach is said to be so; without this a request waits for minutes.
+    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
 
 STORAGES = {
     "default": {"BACKEND": "common.storage.DurableFileSystemStorage"},
@@ -169,7 +181,7 @@ DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_UPLOAD
 
 # --- The queue (a hint; rows are the work) -------------------------------------------------------
 
-CELERY_BROKER_URL = env.url(
+CELERY_BROKER_URL = env.servers(
     "CELERY_BROKER_URL",
     "filesystem://localhost",
     ("filesystem", "redis", "rediss", "amqp", "amqps"),
@@ -179,7 +191,7 @@ BROKER_DIR = VAR_DIR / "broker"
 # --- The index ------------------------------------------------------------------------------------
 
 # Empty: Milvus Lite inside VAR_DIR, run by `manage.py up`.
-MILVUS_URI = env.url("MILVUS_URI", "", ("http", "https", "tcp"))
+MILVUS_URI = env.servers("MILVUS_URI", "", ("http", "https", "tcp"))
 MILVUS_TOKEN = env.text("MILVUS_TOKEN")
 MILVUS_TIMEOUT_SECONDS = env.number("MILVUS_TIMEOUT_SECONDS", 10, low=1, high=120)
 
@@ -231,24 +243,57 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-UNFOLD = {"SITE_TITLE": "Likeness", "SITE_HEADER": "Likeness", "SITE_SYMBOL": "face"}
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Likeness",
+    "SITE_HEADER": "Likeness",
+    "SITE_SYMBOL": "face",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "href": "common.admin_navigation.icon"}],
+    "STYLES": ["common.admin_navigation.style"],
+    "SCRIPTS": ["common.admin_navigation.script"],
+    "DASHBOARD_CALLBACK": "enrolment.dashboard.dashboard",
+    "SIDEBAR": {"navigation": "common.admin_navigation.navigation"},
+}
 
 # --- Logs -----------------------------------------------------------------------------------------
 
 LOG_LEVEL = env.one_of("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+# line: for people at a terminal. json: one object a line, for programs.
+LOG_FORMAT = env.one_of("LOG_FORMAT", "line", ("line", "json"))
+# A line for each request and its tasks is for programs, too: at a terminal it drowns all others.
+_REQUEST_LEVEL = LOG_LEVEL if LOG_FORMAT == "json" or LOG_LEVEL == "DEBUG" else "WARNING"
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)-7s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"ours": {"()": "common.logs.formatter", "kind": LOG_FORMAT}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "ours"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
-        # A line for each tick of the clock says nothing.
-        "celery.app.trace": {"level": "WARNING"},
-        # Neither does one for each mistake of a caller, who has been told.
+        "operations.middleware": {"level": _REQUEST_LEVEL},
+        "common.tracing": {"level": _REQUEST_LEVEL},
+        # A task's failure is told by django_structlog, with the task's and the request's id.
+        "celery.app.trace": {"level": "CRITICAL"},
+        # One line for each mistake of a caller says nothing: the caller has been told.
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A line for each tick of the clock neither.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
+        "celery.worker": {"level": "INFO"},
+        "celery.pool": {"level": "INFO"},
+        # At DEBUG these write the values of rows, of pages and of a photo's own notes.
+        "django.db.backends": {"level": "INFO"},
+        "django.template": {"level": "INFO"},
+        "PIL": {"level": "INFO"},
+        # The web server would write them itself, otherwise.
+        "gunicorn.error": {"handlers": ["console"], "level": "ERROR", "propagate": False},
     },
 }
+DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = logging.DEBUG
+
+# --- Figures --------------------------------------------------------------------------------------
+
+# What Prometheus sends to read /metrics. Empty: only site administrators may, in the browser.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
+if METRICS_TOKEN:
+    env.long_enough("METRICS_TOKEN", METRICS_TOKEN, 16)

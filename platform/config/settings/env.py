@@ -33,23 +33,22 @@ def text(variable: str, default: str = "") -> str:
 
 def folder(variable: str, default: Path) -> Path:
     """A folder that can be written to, made if need be; a relative path counts from here."""
+    return _writable(variable, Path(text(variable, str(default))).expanduser().resolve())
+
+
+def file(variable: str, default: Path) -> Path:
+    """A file in a folder that can be written to; a relative path counts from here."""
     path = Path(text(variable, str(default))).expanduser().resolve()
-    remedy = "Name a folder that this user may write to."
-    try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise fail(
-            variable, f"is {path}, which can't be made ({error.strerror})", remedy
-        ) from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise fail(variable, f"is {path}, which can't be written to", remedy)
-    return path
+    if path.is_dir():
+        raise fail(variable, f"is {path}, which is a folder", "Name a file.")
+    return _writable(variable, path.parent) / path.name
 
 
-def long_enough(variable: str, value: str, length: int) -> str:
+def long_enough(variable: str, value: str, length: int, remedy: str = "") -> str:
     """A secret of at least `length` characters."""
     if len(value) < length:
-        raise fail(variable, f"has {len(value)} characters", f"Give at least {length}, at random.")
+        remedy = remedy or f"Give at least {length}, at random."
+        raise fail(variable, f"has {len(value)} characters", remedy)
     return value
 
 
@@ -106,6 +105,27 @@ def url(variable: str, default: str, schemes: tuple[str, ...]) -> str:
     return value
 
 
+def servers(variable: str, default: str, schemes: tuple[str, ...]) -> str:
+    """The address of a server, or several with semicolons between them, each with a readable host.
+
+    It is not quoted when it can't be read: it may hold a password.
+    """
+    value = url(variable, default, schemes)
+    if not all(_names_its_host(part) for part in value.split(";")):
+        raise fail(variable, "cannot be read", _ESCAPE)
+    return value
+
+
+def _names_its_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018 - asked for the ValueError
+    except ValueError:
+        return False
+    # A character of the password that ended the host's part leaves its @ behind it.
+    return "@" not in parts.path + parts.query + parts.fragment
+
+
 def web_address(variable: str, default: str) -> str:
     """The address of a web site, without a slash at its end."""
     value = url(variable, default, ("http", "https")).rstrip("/")
@@ -125,6 +145,19 @@ def database(variable: str, default: str) -> dict[str, object]:
     if not config.get("NAME"):
         raise fail(variable, "names no database", "End it with /NAME.")
     return config
+
+
+def _writable(variable: str, path: Path) -> Path:
+    remedy = "Name a folder that this user may write to."
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise fail(
+            variable, f"is {path}, which can't be made ({error.strerror})", remedy
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise fail(variable, f"is {path}, which can't be written to", remedy)
+    return path
 
 
 def _parse(variable: str, raw: str, parse: Callable[[str], T], remedy: str) -> T:
