@@ -36,9 +36,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
 
 PHOTOS = 64
 WARM_UP = 2.0
-EMBEDDER = ("decode", "detect", "embed")
+EMBEDDER = ("decode", "wait", "detect", "embed")
 INDEX = ("search",)
-STAGES = ("decode", "detect", "embed", "search", "score", "count")
+STAGES = ("decode", "wait", "detect", "embed", "search", "score", "count")
 
 # Run by `manage.py shell` of the installation: people with random templates, noted for the index.
 FILL = """

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -63,11 +64,13 @@ def candidates(
 
 
 def _templates(galleries: Sequence[Gallery], ids: set[int]) -> dict[int, PersonTemplate]:
-    models = {gallery.pk: gallery.model for gallery in galleries}
-    found = PersonTemplate.objects.select_related("person__gallery").filter(
-        pk__in=ids, person__active=True, person__gallery__in=galleries
+    known = {gallery.pk: gallery for gallery in galleries}
+    found = PersonTemplate.objects.select_related("person").filter(
+        pk__in=ids, person__active=True, person__gallery_id__in=known
     )
-    return {each.pk: each for each in found if each.model == models[each.person.gallery_id]}
+    for each in found:
+        each.person.gallery = known[each.person.gallery_id]
+    return {each.pk: each for each in found if each.model == each.person.gallery.model}
 
 
 def _ranked(
@@ -80,17 +83,26 @@ def _ranked(
     return [(templates[index], float(scores[index])) for index in order]
 
 
-def _faces(template_ids: set[int]) -> dict[int, list[Face]]:
-    grouped: dict[int, list[Face]] = {}
-    for face in Face.objects.filter(template__in=template_ids).select_related("photo"):
-        if face.template_id is not None:
-            grouped.setdefault(face.template_id, []).append(face)
+class _EnrolledFace(NamedTuple):
+    template_id: int
+    face: UUID
+    photo: UUID
+    vector: bytes
+
+
+def _faces(template_ids: set[int]) -> dict[int, list[_EnrolledFace]]:
+    rows = Face.objects.filter(template_id__in=template_ids).values_list(
+        "template_id", "public_id", "photo__public_id", "vector"
+    )
+    grouped: dict[int, list[_EnrolledFace]] = {}
+    for each in map(_EnrolledFace._make, rows):
+        grouped.setdefault(each.template_id, []).append(each)
     return grouped
 
 
-def _evidence(probe: FloatArray, faces: Sequence[Face]) -> Evidence | None:
+def _evidence(probe: FloatArray, faces: Sequence[_EnrolledFace]) -> Evidence | None:
     if not faces:
         return None
-    scores = decode_many(bytes(face.vector) for face in faces) @ probe
+    scores = decode_many(bytes(each.vector) for each in faces) @ probe
     best = int(np.argmax(scores))
-    return Evidence(faces[best].public_id, faces[best].photo.public_id, float(scores[best]))
+    return Evidence(faces[best].face, faces[best].photo, float(scores[best]))

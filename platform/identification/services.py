@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
+from time import perf_counter
 
 import numpy as np
 
@@ -103,14 +105,24 @@ def identify(
     watch = Stopwatch("identify")
     with watch.stage("decode"):
         image = decode_photo(data)
-    with watch.stage("detect"):
-        detections = _chosen(pipeline.detect(model, [image])[0], image, faces, box)
-    with watch.stage("embed"):
-        found = pipeline.embed(model, [image], [detections])[0] if detections else []
+    found = _recognise(model, image, partial(_chosen, image=image, faces=faces, box=box), watch)
     lookups = _look_up(galleries, found, top_k, watch)
     with watch.stage("count"):
         searched = searchable_count(galleries)
     return Identification(image.info, model, searched, lookups, watch.milliseconds())
+
+
+def _recognise(
+    model: str, image: DecodedImage, choose: pipeline.Choice, watch: Stopwatch
+) -> list[Face]:
+    """The chosen faces; what isn't computing is waiting for other lookups."""
+    before = perf_counter()
+    recognised = pipeline.recognise(model, image, choose)
+    computing = recognised.detecting + recognised.embedding
+    watch.add("wait", perf_counter() - before - computing)
+    watch.add("detect", recognised.detecting)
+    watch.add("embed", recognised.embedding)
+    return recognised.faces
 
 
 def _one_model(galleries: Sequence[Gallery]) -> str:

@@ -39,9 +39,12 @@ class Stopwatch:
         try:
             yield
         finally:
-            seconds = perf_counter() - before
-            self._stages[name] = self._stages.get(name, 0.0) + seconds * 1000
-            STAGE_SECONDS.labels(self._operation, name).observe(seconds)
+            self.add(name, perf_counter() - before)
+
+    def add(self, name: str, seconds: float) -> None:
+        """Add time that something else has measured to a stage."""
+        self._stages[name] = self._stages.get(name, 0.0) + seconds * 1000
+        STAGE_SECONDS.labels(self._operation, name).observe(seconds)
 
     def milliseconds(self) -> dict[str, float]:
         """The stages so far, and `total` since the stopwatch was made."""

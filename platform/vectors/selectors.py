@@ -14,6 +14,7 @@ from . import milvus, services
 from .codec import FloatArray
 from .milvus import CollectionMissing, Hit
 from .models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
+from .sizes import Sizes
 
 
 def search(galleries: Sequence[Gallery], probes: FloatArray, limit: int) -> list[list[Hit]]:
@@ -54,11 +55,20 @@ def _check_ready(generation: IndexGeneration) -> None:
 
 
 def searchable_count(galleries: Sequence[Gallery]) -> int:
-    """N: how many active templates a search of these galleries compares with."""
-    by_model = Q()
-    for gallery in galleries:
-        by_model |= Q(person__gallery=gallery, model=gallery.model)
-    return PersonTemplate.objects.filter(by_model, person__active=True).count()
+    """N: how many active templates a search of these galleries compares with.
+
+    Exact in small galleries; in large ones a second old for each 10,000 people, half a minute at
+    most, since a database counts by reading every row.
+    """
+    return sum(_sizes.of(gallery.pk, gallery.model) for gallery in galleries)
+
+
+def _count(gallery_id: int, model: str) -> int:
+    templates = PersonTemplate.objects.filter(model=model)
+    return templates.filter(person__gallery_id=gallery_id, person__active=True).count()
+
+
+_sizes = Sizes(_count)
 
 
 @dataclass(frozen=True, slots=True)
