@@ -20,6 +20,7 @@ from photos.models import Photo
 from photos.services import receive
 from tests import factories
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, UserFactory
+from vectors.connection import server_label
 from vectors.models import IndexGeneration
 from vectors.selectors import generations_with_work
 from vectors.services import apply_outbox, ensure_active_index
@@ -83,7 +84,7 @@ def indexed(index: str, db: None) -> Iterator[str]:
     from vectors import milvus
 
     handed_on = IndexGeneration.objects.create(
-        public_id=HANDED_ON, model=DEFAULT_MODEL, server=milvus.server_label()
+        public_id=HANDED_ON, model=DEFAULT_MODEL, server=server_label()
     )
     if milvus.has_collection(handed_on.collection):
         milvus.delete(

@@ -8,7 +8,7 @@ from config.celery import app
 from enrolment.ledger import sync
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
-from vectors.milvus import IndexUnavailable
+from vectors.errors import IndexUnavailable
 from vectors.reconcile import reconcile_all
 from vectors.selectors import generations_with_work
 

@@ -7,7 +7,7 @@ from celery.signals import worker_ready
 
 from common.queue import APPLY_OUTBOX, enqueue
 from config.celery import app
-from vectors.milvus import IndexUnavailable
+from vectors.errors import IndexUnavailable
 from vectors.selectors import live_generations
 from vectors.services import apply_outbox
 

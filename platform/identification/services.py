@@ -22,7 +22,8 @@ from people.models import DEFAULT_MODEL, Gallery, Role
 from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
 from photos.intake import decode_photo
-from vectors.milvus import IndexUnavailable, ping
+from vectors.errors import IndexUnavailable
+from vectors.milvus import ping
 from vectors.selectors import search, searchable_count
 
 from .selectors import SPARE_HITS, Candidate, candidates

@@ -7,13 +7,14 @@ may be searched again: new ones with new names are made, and filled from the dat
 from collections.abc import Iterable
 
 from . import milvus
-from .milvus import IndexUnavailable
+from .connection import at_hand, server_label
+from .errors import IndexUnavailable
 from .models import ActiveIndex, IndexGeneration, PersonTemplate, VectorOutbox
 
 
 def collections_here() -> set[str]:
     """The names of all collections that the database knows on the present server."""
-    here = IndexGeneration.objects.filter(server=milvus.server_label())
+    here = IndexGeneration.objects.filter(server=server_label())
     return {generation.collection for generation in here}
 
 
@@ -31,7 +32,7 @@ def drop_collections(names: Iterable[str]) -> list[str]:
     if not left:
         return []
     try:
-        with milvus.at_hand():
+        with at_hand():
             while left:
                 if milvus.has_collection(left[-1]):
                     milvus.drop_collection(left[-1])

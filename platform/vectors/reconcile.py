@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 
 from . import milvus, services
+from .connection import server_label
 from .models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
 
 READ_BATCH = 1000
@@ -72,9 +73,7 @@ def reconcile(generation: IndexGeneration, *, sample: int = 1000, repair: bool =
 
 def reconcile_all(*, sample: int = 1000, repair: bool = False) -> list[Report]:
     """The same for every ready generation on the present server."""
-    generations = IndexGeneration.objects.filter(
-        state=GenerationState.READY, server=milvus.server_label()
-    )
+    generations = IndexGeneration.objects.filter(state=GenerationState.READY, server=server_label())
     return [reconcile(each, sample=sample, repair=repair) for each in generations]
 
 

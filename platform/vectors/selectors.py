@@ -12,7 +12,9 @@ from people.models import Gallery
 
 from . import milvus, services
 from .codec import FloatArray
-from .milvus import CollectionMissing, Hit
+from .connection import server_label
+from .errors import CollectionMissing
+from .milvus import Hit
 from .models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
 from .sizes import Sizes
 
@@ -86,7 +88,7 @@ class Lag:
 
 def lag() -> Lag:
     """The outbox in two figures, over all live generations on the present server."""
-    live = VectorOutbox.objects.filter(generation__server=milvus.server_label()).exclude(
+    live = VectorOutbox.objects.filter(generation__server=server_label()).exclude(
         generation__state=GenerationState.RETIRED
     )
     return Lag(live.count(), live.aggregate(oldest=Min("dirty_since"))["oldest"])
@@ -101,7 +103,7 @@ def live_generations() -> list[UUID]:
 def generations_with_work() -> list[UUID]:
     """The live generations on the present server that are not ready or have dirty rows."""
     return list(
-        IndexGeneration.objects.filter(server=milvus.server_label())
+        IndexGeneration.objects.filter(server=server_label())
         .exclude(state=GenerationState.RETIRED)
         .filter(Q(state=GenerationState.BUILDING) | Q(vectoroutbox__isnull=False))
         .distinct()

@@ -21,6 +21,8 @@ from people.models import Gallery, Person
 
 from . import milvus
 from .codec import FloatArray, decode, encode
+from .connection import server_label
+from .errors import IndexUnavailable
 from .milvus import Entry
 from .models import ActiveIndex, GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
 
@@ -96,7 +98,7 @@ def ensure_active_index(gallery: Gallery) -> IndexGeneration:
 
     A lookup only reads; it writes when the gallery is new or Milvus has moved.
     """
-    server = milvus.server_label()
+    server = server_label()
     known = IndexGeneration.objects.filter(
         _live(), activeindex__gallery=gallery, model=gallery.model, server=server
     ).first()
@@ -151,7 +153,7 @@ def apply_outbox(generation_id: UUID) -> int:
     Raises:
         IndexUnavailable: Milvus is away; the rows stay and are tried again.
     """
-    here = Q(server=milvus.server_label())
+    here = Q(server=server_label())
     generation = IndexGeneration.objects.filter(_live(), here, public_id=generation_id).first()
     if generation is None:
         return 0
@@ -208,7 +210,7 @@ def _apply(generation: IndexGeneration, batch: Sequence[Claimed]) -> None:
         milvus.upsert(generation.collection, entries)
         milvus.delete(generation.collection, [pk for pk in ids if pk not in wanted])
         milvus.await_visible(generation.collection)
-    except milvus.IndexUnavailable:
+    except IndexUnavailable:
         _release(batch)
         raise
     _settle(batch, versions)

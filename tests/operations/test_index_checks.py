@@ -17,7 +17,7 @@ from tests.factories import template
 from tests.fixtures import settle
 from tests.sets import about_the_embedded
 from vectors import milvus
-from vectors.milvus import ForeignCollection, LoginRefused
+from vectors.errors import ForeignCollection, LoginRefused
 from vectors.models import GenerationState, IndexGeneration, VectorOutbox
 
 WAITS = "Is the index worker well, and Milvus? What waits is not found by lookups."

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from vectors import milvus
+from vectors import connection, milvus
 from vectors.breaker import Breaker, BreakerOpenError, CrowdedError, Turns
-from vectors.milvus import IndexUnavailable, version_numbers
+from vectors.errors import IndexUnavailable
+from vectors.milvus import version_numbers
 
 
 def test_it_opens_after_failures_in_a_row_and_not_before() -> None:
@@ -76,7 +77,7 @@ def test_a_dead_server_is_no_longer_asked_once_that_is_known(
     for _ in range(3):
         with pytest.raises(IndexUnavailable, match="does not answer"):
             milvus.ping()
-    monkeypatch.setattr(milvus, "_connect", lambda *_: pytest.fail("it was asked"))
+    monkeypatch.setattr(connection, "_connect", lambda *_: pytest.fail("it was asked"))
     with pytest.raises(IndexUnavailable, match="does not answer"):
         milvus.ping()
 
@@ -109,4 +110,4 @@ def test_an_error_that_is_its_own_cause_is_one_error() -> None:
 
     error = MilvusException(101, "collection not loaded")
     error.__cause__ = error
-    assert milvus._status(error) == ""
+    assert connection._status(error) == ""

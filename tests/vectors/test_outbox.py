@@ -18,7 +18,9 @@ from tests.fixtures import settle
 from tests.sets import about_the_embedded
 from vectors import milvus, services
 from vectors.codec import InvalidTemplate
-from vectors.milvus import CollectionMissing, Entry, IndexUnavailable
+from vectors.connection import server_label
+from vectors.errors import CollectionMissing, IndexUnavailable
+from vectors.milvus import Entry
 from vectors.models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
 from vectors.selectors import generations_with_work, lag, search, searchable_count
 from vectors.services import (
@@ -379,4 +381,4 @@ def test_entries_and_generations_have_names_that_say_what_they_are(
 )
 def test_a_server_s_label_holds_no_credentials(settings: Any, uri: str, label: str) -> None:
     settings.MILVUS_URI = uri
-    assert milvus.server_label() == label
+    assert server_label() == label

@@ -16,7 +16,7 @@ from tests.factories import PersonFactory, template, unit
 from tests.fixtures import settle
 from tests.sets import about_the_embedded
 from vectors import lite, milvus
-from vectors.milvus import IndexUnavailable
+from vectors.errors import IndexUnavailable
 from vectors.models import IndexGeneration
 from vectors.reconcile import reconcile
 from vectors.selectors import search

@@ -10,8 +10,9 @@ import pytest
 from tests import sets
 from tests.factories import unit
 from tests.services import MilvusServer
-from vectors import milvus
-from vectors.milvus import Entry, ForeignCollection, LoginRefused
+from vectors import connection, milvus
+from vectors.errors import ForeignCollection, LoginRefused
+from vectors.milvus import Entry
 
 COLLECTION = "likeness_server_test"
 
@@ -28,12 +29,12 @@ def server(strict_server: MilvusServer, settings: Any) -> Iterator[MilvusServer]
     """The same, for this test named in the settings."""
     settings.MILVUS_URI, settings.MILVUS_TOKEN = strict_server.url, "root:Milvus"
     yield strict_server
-    milvus._connect.cache_clear()
+    connection._connect.cache_clear()
 
 
 @pytest.mark.parametrize("token", ["", "root:wrong"])
 def test_a_refused_login_names_the_setting(server: MilvusServer, settings: Any, token: str) -> None:
-    milvus._connect.cache_clear()
+    connection._connect.cache_clear()
     settings.MILVUS_TOKEN = token
     for _ in range(5):  # a refusal is an answer: the breaker stays closed
         with pytest.raises(LoginRefused, match=r"Correct MILVUS_TOKEN"):

@@ -5,7 +5,8 @@ from django.db import DatabaseError
 
 from operations.parts import Part, duration, failed, ok, warning
 from vectors import milvus
-from vectors.milvus import ForeignCollection, IndexUnavailable, LoginRefused
+from vectors.connection import server_label
+from vectors.errors import ForeignCollection, IndexUnavailable, LoginRefused
 from vectors.models import GenerationState, IndexGeneration
 from vectors.selectors import lag
 
@@ -24,26 +25,26 @@ def milvus_server() -> Part:
             "milvus",
             "refuses the login",
             "Set MILVUS_TOKEN to USER:PASSWORD as the server knows them.",
-            where=milvus.server_label(),
+            where=server_label(),
         )
     except IndexUnavailable:
         return _away()
     if version is None:
-        return ok("milvus", "Milvus Lite answers", where=milvus.server_label())
+        return ok("milvus", "Milvus Lite answers", where=server_label())
     if milvus.version_numbers(version) < SAFE_VERSION:
         return warning(
             "milvus",
             f"{version} answers, and has known holes (CVE-2025-64513, CVE-2026-26190)",
             "Update it to 2.6.10 or later.",
-            where=milvus.server_label(),
+            where=server_label(),
         )
-    return ok("milvus", f"{version} answers", where=milvus.server_label())
+    return ok("milvus", f"{version} answers", where=server_label())
 
 
 def _away() -> Part:
     if settings.MILVUS_URI:
         remedy = "Start it, or correct MILVUS_URI."
-        return failed("milvus", "does not answer", remedy, where=milvus.server_label())
+        return failed("milvus", "does not answer", remedy, where=server_label())
     return failed(
         "milvus",
         "the embedded Milvus Lite is not running",
@@ -102,7 +103,7 @@ def _state(live: list[IndexGeneration]) -> Part:
 
 
 def _live() -> list[IndexGeneration]:
-    here = IndexGeneration.objects.filter(server=milvus.server_label())
+    here = IndexGeneration.objects.filter(server=server_label())
     return list(here.exclude(state=GenerationState.RETIRED))
 
 

@@ -16,7 +16,8 @@ from common.console import console_of
 from common.database import prepare_database
 from enrolment.demo import MIN_FACE, Figures, read_folder, run
 from enrolment.portrait import read_portrait
-from vectors.milvus import IndexUnavailable, at_hand
+from vectors.connection import at_hand
+from vectors.errors import IndexUnavailable
 
 
 class Command(BaseCommand):

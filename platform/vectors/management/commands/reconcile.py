@@ -9,7 +9,8 @@ from rich.table import Table
 
 from common.console import console_of
 from common.database import require_database
-from vectors.milvus import IndexUnavailable, at_hand
+from vectors.connection import at_hand
+from vectors.errors import IndexUnavailable
 from vectors.reconcile import Report, reconcile_all
 from vectors.selectors import generations_with_work
 from vectors.services import apply_outbox
