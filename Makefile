@@ -14,25 +14,33 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEFINITION := pyproject.toml constraints.txt
 
-.PHONY: run test test-on-servers check clean
+.PHONY: run test test-installations test-on-servers check clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
-# Both at once: each waits for its own processes much of the time.
+# All three at once: each waits for its own processes much of the time.
 test: $(VENV)/.installed-test check
 	@$(BIN)/coverage erase
-	@echo "Tests, embedded; those on servers run beside them and are shown after them ..."
-	@$(MAKE) --no-print-directory test-on-servers > $(LOG) 2>&1 & servers=$$!; \
-	trap 'kill $$servers' INT TERM; \
-	$(BIN)/coverage run -m pytest; embedded=$$?; \
-	wait $$servers; servers=$$?; cat $(LOG); rm -f $(LOG); \
-	exit $$((embedded || servers))
+	@echo "Tests: those of whole installations and on servers run beside the others and are shown after them ..."
+	@$(MAKE) --no-print-directory test-installations > .tests-installations.log 2>&1 & installations=$$!; \
+	$(MAKE) --no-print-directory test-on-servers > .tests-on-servers.log 2>&1 & servers=$$!; \
+	trap 'kill $$installations $$servers' INT TERM; \
+	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(INSTALLATIONS)); rest=$$?; \
+	wait $$installations; installations=$$?; cat .tests-installations.log; \
+	wait $$servers; servers=$$?; cat .tests-on-servers.log; \
+	rm -f .tests-installations.log .tests-on-servers.log; \
+	exit $$((rest || installations || servers))
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --fail-under=$(COVERAGE) --format=total | sed 's/^/Coverage in per cent: /'
 
-LOG := .tests-on-servers.log
+# Those that start everything as an operator does.
+INSTALLATIONS := $(addprefix tests/,docker e2e faults operations)
+
+test-installations: $(VENV)/.installed-test
+	@echo "Tests of whole installations:"
+	@$(BIN)/coverage run -m pytest $(INSTALLATIONS)
 
 test-on-servers: $(VENV)/.installed-test
 	@echo "Tests on PostgreSQL, Redis and a Milvus server:"
