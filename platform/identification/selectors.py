@@ -65,12 +65,15 @@ def candidates(
 
 def _templates(galleries: Sequence[Gallery], ids: set[int]) -> dict[int, PersonTemplate]:
     known = {gallery.pk: gallery for gallery in galleries}
-    found = PersonTemplate.objects.select_related("person").filter(
-        pk__in=ids, person__active=True, person__gallery_id__in=known
-    )
-    for each in found:
-        each.person.gallery = known[each.person.gallery_id]
-    return {each.pk: each for each in found if each.model == each.person.gallery.model}
+    # By primary keys alone, and judged here: a database whose statistics are old may otherwise
+    # begin with all the people of the gallery.
+    found = {}
+    for each in PersonTemplate.objects.select_related("person").filter(pk__in=ids):
+        gallery = known.get(each.person.gallery_id)
+        if gallery is not None and gallery.model == each.model and each.person.active:
+            each.person.gallery = gallery
+            found[each.pk] = each
+    return found
 
 
 def _ranked(
