@@ -156,8 +156,8 @@ def test_the_doctor_finds_everything_well(stack: Stack, api: Api) -> None:
     assert warned <= {"disk space", *(["milvus"] if sets.ON_SERVERS else [])}
     assert parts["workers"]["detail"].startswith("index@")
     assert list(parts) == [
-        "settings", "models", "media folder", "disk space", "database", "migrations", "broker",
-        "workers", "clock", "photos", "milvus", "index", "index lag",
+        "settings", "models", "media folder", "disk space", "erasures", "database", "migrations",
+        "broker", "workers", "clock", "photos", "milvus", "index", "index lag",
     ]  # fmt: skip
 
 

@@ -187,6 +187,27 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     )
 
 
+def test_a_restore_that_did_not_end_and_a_ledger_that_is_damaged(tmp_path: Path) -> None:
+    ledger = tmp_path / "erasures.jsonl"
+    found = part_of(tmp_path, "erasures", LEDGER_FILE=str(ledger))
+    assert found == {
+        "state": "ok", "detail": "0 in the ledger", "remedy": "", "where": str(ledger),
+    }  # fmt: skip
+
+    ledger.write_text("{}\n")
+    found = part_of(tmp_path, "erasures", LEDGER_FILE=str(ledger))
+    assert (found["state"], found["detail"]) == ("failed", "their ledger can't be read")
+    assert f"{ledger}" in found["remedy"]
+    assert "1" in found["remedy"]
+
+    (tmp_path / "restoring").write_text('{"folder": "/backups/monday"}')
+    assert part_of(tmp_path, "erasures", LEDGER_FILE=str(ledger)) == failure(
+        "a restore began and did not end",
+        "Run `manage.py restore` of that backup again; nothing is served until it ends.",
+        str(tmp_path / "restoring"),
+    )
+
+
 def broker_at(url: str, settings: Any) -> Part:
     """What is said of a broker."""
     settings.CELERY_BROKER_URL = url

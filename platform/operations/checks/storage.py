@@ -1,4 +1,4 @@
-"""The folder of photos, and the space on the disks."""
+"""The folder of photos, the space on the disks, and what keeps erased people away."""
 
 import errno
 import getpass
@@ -9,6 +9,9 @@ from pathlib import Path
 
 from django.conf import settings
 
+from common.exclusive import unfinished_restore
+from enrolment import ledger_file
+from enrolment.ledger_file import LedgerError
 from operations.parts import Part, State, failed, ok
 
 _GIB = 1024**3
@@ -66,6 +69,21 @@ def _space(folder: Path) -> Part:
     low = usage.free < _LOW_BYTES or usage.free < _LOW_SHARE * usage.total
     state = State.FAILED if usage.free < _FULL_BYTES else State.WARNING if low else State.OK
     return Part("disk space", state, detail, remedy if low else "", str(folder))
+
+
+def erasures() -> Part:
+    """Can the ledger be read, and has a restore ended that would have to replay it?"""
+    if unfinished_restore().exists():
+        remedy = "Run `manage.py restore` of that backup again; nothing is served until it ends."
+        where = str(unfinished_restore())
+        return failed("erasures", "a restore began and did not end", remedy, where=where)
+    file = ledger_file.path()
+    try:
+        lines = ledger_file.read(file)
+    except LedgerError as error:
+        remedy = f"{error} Mend it by hand: who is in it must not come back with a backup."
+        return failed("erasures", "their ledger can't be read", remedy)
+    return ok("erasures", f"{len(lines)} in the ledger", where=str(file))
 
 
 def _user() -> str:

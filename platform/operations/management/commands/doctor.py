@@ -48,6 +48,7 @@ def all_checks() -> list[Check]:
         Check("models", installation.models),
         Check("media folder", storage.media),
         Check("disk space", storage.disk),
+        Check("erasures", storage.erasures),
         Check("database", database.database),
         Check("migrations", database.migrations),
         Check("broker", broker.broker),
