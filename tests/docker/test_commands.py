@@ -195,12 +195,14 @@ def test_a_backup_can_be_made_and_not_be_restored_under_its_feet(
     assert "Processes started by `manage.py start` still use" in refused.stderr
 
 
-def test_redis_asks_for_the_password_that_its_own_check_says(tmp_path: Path) -> None:
+def test_redis_asks_for_the_password_that_its_own_check_says_and_stops_when_told(tmp_path: Path) -> None:
     service, port = services()["redis"], free_port()
     environment = {name: filled(value, SECRETS) for name, value in service["environment"].items()}
     env = {**environment, "PATH": os.environ["PATH"]}
     command = [word.replace("$$", "$") for word in service["command"]]
-    command[-1] = command[-1].replace(r"printf '", rf"printf 'port {port}\n")
+    command[-1] = command[-1].replace(r"printf '", rf"printf 'port {port}\n").replace(
+        "/tmp/", f"{tmp_path}/"
+    )
     shell, check = service["healthcheck"]["test"]
     assert shell == "CMD-SHELL"
     check = check.replace("redis-cli", f"redis-cli -p {port}")
@@ -218,7 +220,9 @@ def test_redis_asks_for_the_password_that_its_own_check_says(tmp_path: Path) -> 
             assert not answer(REDISCLI_AUTH="")
             assert (tmp_path / "appendonlydir").is_dir()
         finally:
-            server.terminate()
+            server.terminate()  # as an engine stops it: it has to reach Redis itself
+        assert server.wait(10) == 0
+        assert not answer()
 
 
 def test_a_check_fails_when_its_process_is_gone_and_each_stops_when_told(
