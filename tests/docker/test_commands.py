@@ -195,7 +195,7 @@ def test_a_backup_can_be_made_and_not_be_restored_under_its_feet(
     assert "Processes started by `manage.py start` still use" in refused.stderr
 
 
-def test_redis_asks_for_the_password_that_its_own_check_says_and_stops_when_told(tmp_path: Path) -> None:
+def test_redis_asks_for_its_password_and_stops_when_told(tmp_path: Path) -> None:
     service, port = services()["redis"], free_port()
     environment = {name: filled(value, SECRETS) for name, value in service["environment"].items()}
     env = {**environment, "PATH": os.environ["PATH"]}
