@@ -28,3 +28,11 @@ class DimensionError(EmbedderError):
 
 class TemplateError(EmbedderError):
     """A network gave a template with NaN or infinity in it."""
+
+
+class PixelsError(EmbedderError):
+    """Pictures, or a smallest face, that no detector can work with."""
+
+
+class MissingExtraError(EmbedderError):
+    """Something optional was asked for whose package isn't installed."""

@@ -26,6 +26,16 @@ DLIB_RESNET = WeightsFile(
     "face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
     "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
 )
+DLIB_FIVE_POINTS = WeightsFile(
+    "face_recognition_models",
+    "face_recognition_models/models/shape_predictor_5_face_landmarks.dat",
+    "c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+)
+HAAR_CASCADE = WeightsFile(
+    "opencv-python-headless",
+    "cv2/data/haarcascade_frontalface_alt2.xml",
+    "7b0c967d9abbdfbde025eb9c786947d151b6426040d07a8f9562ed8fd90724b4",
+)
 MTCNN_PNET = WeightsFile(
     "mtcnn",
     "mtcnn/assets/weights/pnet.lz4",
