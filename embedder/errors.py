@@ -36,3 +36,7 @@ class PixelsError(EmbedderError):
 
 class MissingExtraError(EmbedderError):
     """Something optional was asked for whose package isn't installed."""
+
+
+class FacesError(EmbedderError):
+    """Faces to embed that don't go with their pictures, or whose landmarks can't be aligned."""

@@ -7,7 +7,9 @@ API. All functions can be called from several threads at once.
 from __future__ import annotations
 
 import io
+import math
 import struct
+import threading
 import zlib
 from dataclasses import dataclass
 
@@ -16,7 +18,7 @@ import simplejpeg
 from PIL import Image, features
 
 from embedder import exif, jpeg
-from embedder.errors import ImageError
+from embedder.errors import ImageError, PixelsError
 from embedder.opencv import cv2
 from embedder.types import Box, RgbImage
 
@@ -24,6 +26,12 @@ MAX_PIXELS = 50_000_000
 MIN_SIDE = 80
 MAX_ASPECT = 20
 """Longer side over shorter side; beyond it a picture is a stripe, not a photo."""
+
+WORKING_SIDE = 1024
+"""Photos whose longer side is no longer than this, in pixels, gain nothing by being reduced."""
+
+FINDABLE_WIDTH = 20
+"""Width in pixels that the smallest face looked for keeps when its photo is reduced."""
 
 _MEDIA = {
     "JPEG": ("image/jpeg", ".jpg"),
@@ -36,6 +44,9 @@ _MEDIA = {
 _BMP_HEADER_SIZES = frozenset({12, 40, 52, 56, 64, 108, 124})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _WHITE = (255, 255, 255, 255)
+_DIMENSIONS, _CHANNELS = 3, 3
+# Decoding 50 megapixels takes a gigabyte for a moment: not in all threads at once.
+_enlarging = threading.BoundedSemaphore(2)
 
 # What Pillow raises on hostile bytes. Warning is here because Pillow only warns about some files
 # that a process running with warnings as errors then gets as an exception.
@@ -70,11 +81,19 @@ class ImageInfo:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedImage:
-    """An upright picture; `scale` is the size of `pixels` over the original's, at most 1."""
+    """An upright picture; `scale` is the size of `pixels` over the original's, at most 1.
+
+    `data` is the file's content if the picture was reduced: `enlarged` reads more out of it.
+    Raises PixelsError for pixels that aren't (H, W, 3) bytes.
+    """
 
     info: ImageInfo
     pixels: RgbImage
     scale: float
+    data: bytes | None = None
+
+    def __post_init__(self) -> None:
+        _check_pixels(self.pixels)
 
 
 def inspect(data: bytes, *, max_pixels: int = MAX_PIXELS, min_side: int = MIN_SIDE) -> ImageInfo:
@@ -93,19 +112,65 @@ def decode(
     data: bytes,
     *,
     max_side: int | None = None,
+    min_face: float | None = None,
     max_pixels: int = MAX_PIXELS,
     min_side: int = MIN_SIDE,
 ) -> DecodedImage:
     """The upright picture as 8-bit RGB, transparency on white, the first frame of an animation.
 
-    With `max_side` its longer side is reduced to at most that many pixels. Raises ImageError as
-    `inspect` does, and `undecodable` for damaged or truncated data.
+    With `max_side` its longer side is reduced to at most that many pixels. With `min_face`, the
+    width in pixels of the original of the smallest face that matters, a large photo is reduced as
+    far as such a face can still be found (`side_to_find`). Raises ImageError as `inspect` does,
+    and `undecodable` for damaged or truncated data.
     """
     info = inspect(data, max_pixels=max_pixels, min_side=min_side)
+    sides = [max_side, None if min_face is None else side_to_find(info, min_face)]
+    return _decoded(data, info, min((side for side in sides if side), default=None))
+
+
+def side_to_find(info: ImageInfo, min_face: float) -> int:
+    """The longer side, in pixels, at which faces `min_face` pixels wide can still be found."""
+    longer = max(info.width, info.height)
+    return min(longer, max(WORKING_SIDE, math.ceil(longer * FINDABLE_WIDTH / min_face)))
+
+
+def enlarged(image: DecodedImage, scale: float) -> DecodedImage:
+    """The picture at `scale` (at most 1), decoded once more if it was reduced further than that.
+
+    Raises ImageError as `decode` does.
+    """
+    if image.data is None or scale <= image.scale:
+        return image
+    side = math.ceil(max(image.info.width, image.info.height) * min(scale, 1))
+    with _enlarging:
+        return _decoded(image.data, image.info, side)
+
+
+def from_pixels(pixels: RgbImage) -> DecodedImage:
+    """A picture that is in memory already, such as a frame of a video: (H, W, 3) RGB, 8 bits.
+
+    Raises PixelsError for an array of another shape or type.
+    """
+    _check_pixels(pixels)
+    height, width = pixels.shape[:2]
+    info = ImageInfo("pixels", "", "", width, height, orientation=1, frames=1)
+    return DecodedImage(info, np.ascontiguousarray(pixels), scale=1.0)
+
+
+def _check_pixels(pixels: object) -> None:
+    if not isinstance(pixels, np.ndarray):
+        raise PixelsError(f"a picture is a {type(pixels).__name__}: give a NumPy array of pixels.")
+    if pixels.dtype != np.uint8:
+        raise PixelsError(f"a picture holds {pixels.dtype}: scale it to 0..255 and make it uint8.")
+    if pixels.ndim != _DIMENSIONS or pixels.shape[2] != _CHANNELS or not pixels.size:
+        raise PixelsError(f"a picture has the shape {pixels.shape}: give (height, width, 3), RGB.")
+
+
+def _decoded(data: bytes, info: ImageInfo, max_side: int | None) -> DecodedImage:
     stored = _decode_jpeg(data, max_side) if info.format == "JPEG" else _decode_other(data, info)
     pixels = _upright(_reduced(stored, max_side), info.orientation)
     scale = max(pixels.shape[:2]) / max(info.width, info.height)
-    return DecodedImage(info=info, pixels=pixels, scale=scale)
+    return DecodedImage(info, pixels, scale, data if scale < 1 else None)
 
 
 def encode_jpeg(pixels: RgbImage, quality: int = 90) -> bytes:

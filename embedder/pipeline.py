@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from embedder.align import aligned_crops
+from embedder.closer import look_closer
 from embedder.detectors.base import Detector
 from embedder.detectors.mtcnn import Mtcnn
-from embedder.errors import DimensionError, TemplateError
+from embedder.errors import DimensionError, FacesError, PixelsError, TemplateError
 from embedder.images import DecodedImage
 from embedder.networks import dlib_resnet
 from embedder.networks.base import Network
 from embedder.quality import assess
+from embedder.stream import Choice, Outcome, stream
 from embedder.types import TEMPLATE_DIM, Detection, Face
+
+# Pixels between the outermost landmarks of a face: below it there is nothing to align.
+_LEAST_SPREAD = 1e-3
 
 
 class Pipeline:
@@ -53,8 +59,11 @@ class Pipeline:
     ) -> list[list[Detection]]:
         """Faces of each image, largest first, in pixels of the upright original.
 
-        `min_face` is the width in pixels of the original of the smallest face to look for.
+        `min_face` is the width in pixels of the original of the smallest face to look for. Raises
+        PixelsError for what is no picture, or no width.
         """
+        _check_pictures(images)
+        _check_width(min_face)
         # Images decoded at different scales look for different sizes in their pixels.
         found: list[list[Detection]] = [[] for _ in images]
         for scale in {image.scale for image in images}:
@@ -70,16 +79,24 @@ class Pipeline:
     ) -> list[list[Face]]:
         """Faces of each image with quality and template, in the order of the detections.
 
-        Raises TemplateError when the network gives something that isn't finite.
+        A picture that was reduced too far for its faces' crops is decoded once more, larger, and
+        their landmarks are placed anew. Raises PixelsError, FacesError,
+        TemplateError when the network gives something that isn't finite.
         """
-        crops = [self.crops(image, faces) for image, faces in zip(images, detections, strict=True)]
+        _check_pictures(images)
+        _check_faces(images, detections)
+        closer = [
+            look_closer(self._detector, image, faces, self._template)
+            for image, faces in zip(images, detections, strict=True)
+        ]
+        crops = [self.crops(image, faces) for image, faces in closer]
         templates = iter(self._templates(np.concatenate(crops)) if crops else ())
         return [
             [
                 Face(face, assess(crop, face.landmarks), next(templates))
                 for face, crop in zip(faces, image_crops, strict=True)
             ]
-            for faces, image_crops in zip(detections, crops, strict=True)
+            for (_, faces), image_crops in zip(closer, crops, strict=True)
         ]
 
     def process(
@@ -87,6 +104,17 @@ class Pipeline:
     ) -> list[list[Face]]:
         """Detect and embed, `min_face` as in `detect`."""
         return self.embed(images, self.detect(images, min_face=min_face))
+
+    def stream(
+        self,
+        photos: Iterable[bytes],
+        *,
+        min_face: float = 40.0,
+        choose: Choice | None = None,
+        runs: int | None = None,
+    ) -> Iterator[Outcome]:
+        """The outcome of each photo of many, in order, on all cores; see `embedder.stream`."""
+        return stream(self, photos, min_face=min_face, choose=choose, runs=runs)
 
     def crops(self, image: DecodedImage, faces: Sequence[Detection]) -> NDArray[np.uint8]:
         """(N, S, S, 3) RGB: the aligned crops of N faces of an image, as the network sees them."""
@@ -113,6 +141,38 @@ class Pipeline:
 
 def _largest_first(detections: list[Detection]) -> list[Detection]:
     return sorted(detections, key=lambda detection: detection.box.area, reverse=True)
+
+
+def _check_pictures(images: Sequence[DecodedImage]) -> None:
+    for number, image in enumerate(images, start=1):
+        if not isinstance(image, DecodedImage):
+            raise PixelsError(
+                f"picture {number} is a {type(image).__name__}: give what "
+                "embedder.images.decode, or from_pixels for an array, makes of it."
+            )
+
+
+def _check_width(min_face: float) -> None:
+    if not (math.isfinite(min_face) and min_face > 0):
+        raise PixelsError(f"min_face is {min_face}: give the smallest face's width in pixels, > 0.")
+
+
+def _check_faces(images: Sequence[DecodedImage], detections: Sequence[Sequence[Detection]]) -> None:
+    if len(images) != len(detections):
+        raise FacesError(
+            f"{len(images)} pictures, but faces of {len(detections)}: give a list for each "
+            "picture, an empty one where nothing was found."
+        )
+    for number, faces in enumerate(detections, start=1):
+        for face in faces:
+            _check_landmarks(face.landmarks.as_array(), number)
+
+
+def _check_landmarks(points: NDArray[np.float32], picture: int) -> None:
+    if not np.isfinite(points).all():
+        raise FacesError(f"picture {picture}: landmarks that are not finite: leave that face out.")
+    if np.ptp(points, axis=0).max() < _LEAST_SPREAD:
+        raise FacesError(f"picture {picture}: landmarks that all coincide: leave that face out.")
 
 
 def load_default(*, threads: int | None = None) -> Pipeline:

@@ -51,6 +51,10 @@ class Box:
         """The same rectangle in a picture `factor` times as large."""
         return Box(self.x * factor, self.y * factor, self.width * factor, self.height * factor)
 
+    def moved(self, x: float, y: float) -> Box:
+        """The same rectangle, `x` pixels further right and `y` further down."""
+        return Box(self.x + x, self.y + y, self.width, self.height)
+
     def iou(self, other: Box) -> float:
         """Intersection over union with another rectangle, 0 to 1."""
         width = min(self.right, other.right) - max(self.x, other.x)
@@ -74,6 +78,11 @@ class Landmarks:
     def scaled(self, factor: float) -> Landmarks:
         """The same points in a picture `factor` times as large."""
         a, b, c, d, e = ((x * factor, y * factor) for x, y in self.points)
+        return Landmarks((a, b, c, d, e))
+
+    def moved(self, x: float, y: float) -> Landmarks:
+        """The same points, `x` pixels further right and `y` further down."""
+        a, b, c, d, e = ((left + x, top + y) for left, top in self.points)
         return Landmarks((a, b, c, d, e))
 
     def as_array(self) -> NDArray[np.float32]:

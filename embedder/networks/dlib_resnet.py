@@ -18,14 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from embedder import weights
+from embedder.device import Device, device
 from embedder.errors import DimensionError, WeightsError
 from embedder.networks.dlib_dat import Affine, Convolution, Layer, Linear, read_layers
 from embedder.types import TEMPLATE_DIM
 
 CROP_SIZE = 150
-BATCH = 32
-"""Crops a pass: more are no faster and need more memory."""
-
 MAX_DRIFT = 1e-4
 """Greatest 1 - cosine to the fp32 template at which bf16 may be used."""
 
@@ -94,7 +92,7 @@ class DlibResNetModule(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Normalise in fp32, then compute in the precision of the weights."""
-        x = ((crops.float() - self.mean) / _RGB_SCALE).to(self.head.weight.dtype)
+        x = ((crops.float() - self.mean.to(crops.device)) / _RGB_SCALE).to(self.head.weight.dtype)
         x = functional.max_pool2d(functional.relu(self.stem(x)), 3, 2)
         x = self.blocks(x).mean(dim=(2, 3))
         template: Tensor = self.head(x).float()
@@ -133,7 +131,8 @@ class DlibResNet:
         if module.dimension != TEMPLATE_DIM:
             raise DimensionError(f"{path.name} gives {module.dimension} numbers a face, not 128")
         self.dimension = module.dimension
-        self._compute, self.precision = _compile(module, bf16=bf16)
+        self._batch = device().batch
+        self._compute, self.precision = _compile(module, device(), bf16=bf16)
 
     def landmark_template(self, detector: str) -> NDArray[np.float32]:
         """(5, 2): where the detector's five landmarks belong in the crop, in pixels."""
@@ -149,40 +148,34 @@ class DlibResNet:
 
     def descriptors(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 128) as dlib gives them, not of unit length."""
-        parts = [self._compute(crops[at : at + BATCH]) for at in range(0, len(crops), BATCH)]
+        starts = range(0, len(crops), self._batch)
+        parts = [self._compute(crops[at : at + self._batch]) for at in starts]
         return np.concatenate(parts) if parts else np.empty((0, TEMPLATE_DIM), np.float32)
 
 
 _Compute = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
-def _compile(module: DlibResNetModule, *, bf16: bool | None) -> tuple[_Compute, str]:
-    exact = _runner(module, torch.float32)
-    if bf16 is False or (bf16 is None and not _multiplies_bf16()):
+def _compile(module: DlibResNetModule, where: Device, *, bf16: bool | None) -> tuple[_Compute, str]:
+    exact = _runner(module, where, torch.float32)
+    if bf16 is False or (bf16 is None and not where.multiplies_bf16):
         return exact, "fp32"
-    rounded = _runner(module, torch.bfloat16)
+    rounded = _runner(module, where, torch.bfloat16)
     if bf16 is None and _drift(exact, rounded) >= MAX_DRIFT:
         return exact, "fp32"
     return rounded, "bf16"
 
 
-def _multiplies_bf16() -> bool:
-    """Whether the processor itself does; elsewhere bf16 is emulated, and slower than fp32."""
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-
-
-def _runner(module: DlibResNetModule, dtype: torch.dtype) -> _Compute:
-    # oneDNN's convolutions are fastest where the channels of a pixel lie side by side.
-    fast = copy.deepcopy(module).to(dtype)
+def _runner(module: DlibResNetModule, where: Device, dtype: torch.dtype) -> _Compute:
+    fast = copy.deepcopy(module).to(where.place, dtype)
+    # Convolutions are fastest where the channels of a pixel lie side by side.
     for parameter in fast.parameters():
         if parameter.dim() == 4:  # noqa: PLR2004 - (outputs, inputs, height, width)
             parameter.data = parameter.contiguous(memory_format=torch.channels_last)
 
     def compute(crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2)
-            output: NDArray[np.float32] = fast(batch).numpy()
+            output: NDArray[np.float32] = fast(where.take(crops)).cpu().numpy()
         return output
 
     return compute
