@@ -19,7 +19,7 @@ from embedder.networks import dlib_resnet
 from embedder.networks.base import Network
 from embedder.quality import assess
 from embedder.stream import Choice, Outcome, stream
-from embedder.types import TEMPLATE_DIM, Detection, Face
+from embedder.types import TEMPLATE_DIM, Detection, Face, Quality
 
 # Pixels between the outermost landmarks of a face: below it there is nothing to align.
 _LEAST_SPREAD = 1e-3
@@ -93,11 +93,16 @@ class Pipeline:
         templates = iter(self._templates(np.concatenate(crops)) if crops else ())
         return [
             [
-                Face(face, assess(crop, face.landmarks), next(templates))
+                Face(face, assess(crop, face, self._template), next(templates))
                 for face, crop in zip(faces, image_crops, strict=True)
             ]
             for (_, faces), image_crops in zip(closer, crops, strict=True)
         ]
+
+    def assess(self, image: DecodedImage, faces: Sequence[Detection]) -> list[Quality]:
+        """The quality of each of these faces of an image, without their templates."""
+        crops = self.crops(image, faces)
+        return [assess(crop, face, self._template) for crop, face in zip(crops, faces, strict=True)]
 
     def process(
         self, images: Sequence[DecodedImage], *, min_face: float = 40.0

@@ -107,20 +107,31 @@ class Detection:
 class Quality:
     """How usable a face is; `embedder.quality` says how each figure is measured.
 
+    score: all of it in one, 0 (useless) to 1.
     sharpness: variance of the Laplacian of the aligned grey crop, in grey levels squared, 0 and
-    up (LFW: 19 to 149 from the 1st to the 95th percentile; blurred faces about 15 and less).
-    brightness: mean luma of the face, 0 (black) to 1 (white).
+    up. focus: sharpness in relation to contrast, 0 (blurred) to 1 (LFW: 0.43 to 0.89 from the 1st
+    to the 99th percentile). brightness: mean luma of the face, 0 (black) to 1 (white). contrast:
+    standard deviation of luma, 0 (flat) to 0.5. clipped: share of pixels that are black or white.
     yaw, pitch, roll: degrees, estimated from the five landmarks; positive yaw looks to the
-    picture's right, positive pitch looks down, positive roll leans clockwise. eye_distance:
-    pixels of the original photo between the eyes.
+    picture's right, positive pitch looks down, positive roll leans clockwise.
+    eye_distance, face_width: pixels of the original photo between the eyes, and of the box.
+    misfit: how far the landmarks are from the alignment template's shape, in eye distances, 0 and
+    up. detector_score: how sure the detector was, 0 to 1.
     """
 
+    score: float
     sharpness: float
+    focus: float
     brightness: float
+    contrast: float
+    clipped: float
     yaw: float
     pitch: float
     roll: float
     eye_distance: float
+    face_width: float
+    misfit: float
+    detector_score: float
 
     def as_dict(self) -> dict[str, float]:
         """The figures by name, ready for JSON."""

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from embedder.types import Box, Detection
+from embedder.gates import Gates
+from embedder.types import Box, Detection, Face
 from people.models import SeveralFaces
 from photos.faces import best_under, nearest_centre, widest
 
@@ -22,25 +23,25 @@ class Choice:
 
 
 def choose(
-    detections: Sequence[Detection],
+    faces: Sequence[Face],
     *,
     size: tuple[int, int],
-    min_face: int,
+    gates: Gates,
     several_faces: SeveralFaces,
     box: Box | None = None,
 ) -> Choice:
     """The face to enrol from a photo of `size` (width, height) in pixels.
 
-    A given box wins over the policy for several faces. The face chosen must be at least
-    `min_face` pixels wide.
+    A given box wins over the policy for several faces. The face chosen must pass the gates.
     """
-    if not detections:
+    if not faces:
         return Choice(
             None,
             "no_face",
             "No face was found. Send a photo in which the face is well lit and turned to the "
             "camera.",
         )
+    detections = [face.detection for face in faces]
     picked = (
         _under_box(detections, box)
         if box is not None
@@ -48,7 +49,7 @@ def choose(
     )
     if picked.index is None:
         return picked
-    return _large_enough(detections[picked.index], picked, min_face)
+    return _good_enough(faces[picked.index], picked, gates)
 
 
 def _under_box(detections: Sequence[Detection], box: Box) -> Choice:
@@ -82,13 +83,9 @@ def _by_policy(
     return Choice(largest)
 
 
-def _large_enough(detection: Detection, picked: Choice, min_face: int) -> Choice:
-    width = round(detection.box.width)
-    if width >= min_face:
+def _good_enough(face: Face, picked: Choice, gates: Gates) -> Choice:
+    """The choice, unless the face has faults: the plainest one's code, and a sentence for each."""
+    faults = gates.faults(face.detection.box, face.quality)
+    if not faults:
         return picked
-    return Choice(
-        None,
-        "face_too_small",
-        f"The face is {width} pixels wide; this gallery needs at least {min_face}. Send a closer "
-        "or larger photo.",
-    )
+    return Choice(None, faults[0].code, " ".join(fault.text for fault in faults))

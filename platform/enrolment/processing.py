@@ -17,7 +17,7 @@ from audit.services import record
 from common.errors import NotFound, Problem, TooLarge
 from embedder.errors import EmbedderError
 from embedder.images import DecodedImage
-from embedder.types import Box, Detection
+from embedder.types import Box
 from embedder.types import Face as FoundFace
 from people.locks import lock_person
 from people.models import Person, SeveralFaces
@@ -112,7 +112,7 @@ def _conclude(each: Readable, found: Sequence[FoundFace], lease: UUID) -> None:
     if photo is None:
         return
     photo.gallery = each.photo.gallery
-    choice = _choose(photo, each.image, [face.detection for face in found])
+    choice = _choose(photo, each.image, found)
     faces = _store_faces(photo, found, choice)
     if choice.index is None:
         finish(photo, PhotoState.REJECTED, choice.code, choice.text)
@@ -134,12 +134,12 @@ def _lock_person(photo: Photo) -> Person | None:
         return None  # erased, and the photo with them
 
 
-def _choose(photo: Photo, image: DecodedImage, detections: Sequence[Detection]) -> Choice:
+def _choose(photo: Photo, image: DecodedImage, found: Sequence[FoundFace]) -> Choice:
     policy = SeveralFaces(photo.several_faces or photo.gallery.several_faces)
     return choose(
-        detections,
+        found,
         size=(image.info.width, image.info.height),
-        min_face=photo.gallery.min_face,
+        gates=photo.gallery.gates,
         several_faces=policy,
         box=Box(**photo.face_box) if photo.face_box else None,
     )

@@ -1,5 +1,6 @@
 """Identify, verify and detect over HTTP. Nothing of a probe is stored."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 
 from accounts.api import ActorMixin
 from common.api import UPLOAD_PROBLEMS, BoxField, BoxSerializer, problem
+from embedder.gates import Fault
 from embedder.images import ImageInfo
 from embedder.types import Box, Detection, Face
 from people.access import gallery_for
@@ -18,7 +20,7 @@ from photos.faces import box_figures, landmark_figures
 
 from . import services
 from .selectors import Candidate
-from .services import Lookup, Probes
+from .services import FoundFace, Lookup, Probes
 
 MAX_GALLERIES = 20
 MAX_TOP_K = 100
@@ -80,6 +82,22 @@ class DetectionSerializer(serializers.Serializer[Any]):
     detector_score = serializers.FloatField()
 
 
+class FaultSerializer(serializers.Serializer[Any]):
+    """Why a face isn't fit to be enrolled."""
+
+    code = serializers.CharField(help_text="Those of rejected photos, such as `blurred`.")
+    text = serializers.CharField()
+
+
+class JudgedSerializer(DetectionSerializer):
+    """A face found, its quality, and what is wrong with it."""
+
+    quality = serializers.DictField(child=serializers.FloatField())
+    quality_problems = FaultSerializer(
+        many=True, help_text="Why it would not be enrolled; empty when it would."
+    )
+
+
 class CandidatePersonSerializer(serializers.Serializer[Any]):
     """Who it may be."""
 
@@ -105,10 +123,9 @@ class CandidateSerializer(serializers.Serializer[Any]):
     evidence = EvidenceSerializer(allow_null=True)
 
 
-class LookupSerializer(DetectionSerializer):
+class LookupSerializer(JudgedSerializer):
     """A face looked up."""
 
-    quality = serializers.DictField(child=serializers.FloatField())
     decision = serializers.CharField(
         allow_null=True, help_text="Null: the gallery has no thresholds yet."
     )
@@ -150,10 +167,16 @@ class DetectedSerializer(serializers.Serializer[Any]):
     """The faces found, widest first."""
 
     photo = PhotoInfoSerializer()
-    faces = DetectionSerializer(many=True)
+    faces = JudgedSerializer(many=True)
     timings_ms = serializers.DictField(child=serializers.FloatField())
 
 
+FACE_PROBLEMS = {
+    422: problem(
+        "`undecodable`, `too_many_pixels`, `bad_dimensions`; `no_face`, `several_faces`; "
+        "`blurred`, `profile`, `too_dark`, `too_bright`, `low_contrast`, `poor_quality`"
+    )
+}
 INDEX_PROBLEMS = {503: problem("`index_unavailable`, `index_not_ready`: try again, never a no")}
 
 
@@ -205,10 +228,10 @@ class VerifyView(ActorMixin):
         tags=["identify"],
         summary="Is it the same person? Compare the faces of two photos (1:1)",
         request={"multipart/form-data": VerifyRequestSerializer},
-        responses={200: VerificationSerializer, **UPLOAD_PROBLEMS},
+        responses={200: VerificationSerializer, **UPLOAD_PROBLEMS, **FACE_PROBLEMS},
     )
     def post(self, request: Request) -> Response:
-        """A photo without exactly one face is a 422."""
+        """A photo without exactly one face, or with one too poor to compare, is a 422."""
         serializer = VerifyRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
@@ -248,7 +271,7 @@ class DetectView(ActorMixin):
         return Response(
             {
                 "photo": _info(answer.info),
-                "faces": [_detection(each) for each in answer.detections],
+                "faces": [_judged(each) for each in answer.faces],
                 "timings_ms": answer.timings,
             }
         )
@@ -275,9 +298,22 @@ def _face(face: Face) -> dict[str, Any]:
     return {**_detection(face.detection), "quality": face.quality.as_dict()}
 
 
+def _judged(face: FoundFace) -> dict[str, Any]:
+    return {
+        **_detection(face.detection),
+        "quality": face.quality.as_dict(),
+        "quality_problems": _faults(face.faults),
+    }
+
+
+def _faults(faults: Sequence[Fault]) -> list[dict[str, str]]:
+    return [{"code": fault.code, "text": fault.text} for fault in faults]
+
+
 def _lookup(lookup: Lookup) -> dict[str, Any]:
     return {
         **_face(lookup.face),
+        "quality_problems": _faults(lookup.faults),
         "decision": None,
         "candidates": [_candidate(each) for each in lookup.candidates],
     }

@@ -6,7 +6,7 @@ stored.
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from time import perf_counter
@@ -15,8 +15,9 @@ import numpy as np
 
 from accounts.actors import Actor
 from common.errors import Problem, Unprocessable
+from embedder.gates import DEFAULT_GATES, Fault, Gates, strictest
 from embedder.images import DecodedImage, ImageInfo
-from embedder.types import Box, Detection, Face
+from embedder.types import Box, Detection, Face, Quality
 from people.access import require, require_member
 from people.models import DEFAULT_MODEL, Gallery, Role
 from photos import pipeline
@@ -32,6 +33,9 @@ from .timing import Stopwatch, counted
 # A crowd's smaller faces are listed by `detect`; a lookup of more would keep the server busy for
 # one caller. The largest are taken.
 MAX_PROBES = 32
+# Whoever verifies two photos has no gallery to set limits. A small face is compared: that costs
+# accuracy, which the score shows.
+VERIFY_GATES = replace(DEFAULT_GATES, min_face=None)
 
 
 class Probes(StrEnum):
@@ -44,10 +48,11 @@ class Probes(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One face looked up, and who it may be, best first."""
+    """One face looked up, who it may be, best first, and what is wrong with it as a photo."""
 
     face: Face
     candidates: list[Candidate]
+    faults: list[Fault]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,20 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundFace:
+    """A face without template, and what is wrong with it as a photo."""
+
+    detection: Detection
+    quality: Quality
+    faults: list[Fault]
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """The faces on a photo, without templates."""
+    """The faces on a photo."""
 
     info: ImageInfo
-    detections: list[Detection]
+    faces: list[FoundFace]
     timings: dict[str, float]
 
 
@@ -93,7 +107,8 @@ def identify(
 ) -> Identification:
     """Look up the faces of a photo in galleries that share one model.
 
-    A given `box` chooses the face it overlaps most; no face found is an answer, not an error.
+    A given `box` chooses the face it overlaps most; no face found is an answer, not an error. A
+    face that would not be enrolled there is looked up all the same, with its faults.
 
     Raises:
         BadPhoto, TooLarge: the file can't be used.
@@ -156,6 +171,7 @@ def _chosen(
 def _look_up(
     galleries: Sequence[Gallery], found: Sequence[Face], top_k: int, watch: Stopwatch
 ) -> list[Lookup]:
+    gates = strictest([gallery.gates for gallery in galleries])
     if not found:
         return []
     probes = np.stack([face.template for face in found])
@@ -163,7 +179,13 @@ def _look_up(
         hits = search(galleries, probes, top_k + SPARE_HITS)
     with watch.stage("score"):
         ranked = candidates(galleries, probes, hits, top_k)
-    return [Lookup(face, best) for face, best in zip(found, ranked, strict=True)]
+    return [
+        Lookup(face, best, _faults(face, gates)) for face, best in zip(found, ranked, strict=True)
+    ]
+
+
+def _faults(face: Face, gates: Gates) -> list[Fault]:
+    return gates.faults(face.detection.box, face.quality)
 
 
 @counted("verify")
@@ -172,7 +194,8 @@ def verify(actor: Actor, first: bytes, second: bytes) -> Verification:
 
     Raises:
         BadPhoto, TooLarge: a file can't be used.
-        Unprocessable: a photo shows no face or several (`no_face`, `several_faces`).
+        Unprocessable: a photo shows no face or several (`no_face`, `several_faces`), or one that
+            is too poor to compare, with the code of its plainest fault (`embedder.gates`).
         Forbidden: the actor has a role nowhere.
     """
     require_member(actor)
@@ -185,6 +208,8 @@ def verify(actor: Actor, first: bytes, second: bytes) -> Verification:
         _check_one_face(number, found)
     with watch.stage("embed"):
         (one,), (other,) = pipeline.embed(DEFAULT_MODEL, images, detections)
+    _check_usable(1, one)
+    _check_usable(2, other)
     score = float(one.template @ other.template)
     infos = (images[0].info, images[1].info)
     return Verification(score, DEFAULT_MODEL, (one, other), infos, watch.milliseconds())
@@ -212,6 +237,18 @@ def _check_one_face(number: int, found: Sequence[Detection]) -> None:
     )
 
 
+def _check_usable(number: int, face: Face) -> None:
+    faults = _faults(face, VERIFY_GATES)
+    if not faults:
+        return
+    raise Unprocessable(
+        f"Photo {number}: " + " ".join(fault.text for fault in faults),
+        code=faults[0].code,
+        photo=number,
+        quality=face.quality.as_dict(),
+    )
+
+
 def warm_up() -> None:
     """Load the networks and open the connection to the index, before somebody waits for them."""
     pipeline.warm_up()
@@ -222,7 +259,7 @@ def warm_up() -> None:
 
 @counted("detect")
 def detect(actor: Actor, data: bytes) -> Found:
-    """Find the faces of a photo.
+    """Find the faces of a photo, with what a gallery of default settings would say of them.
 
     Raises:
         BadPhoto, TooLarge: the file can't be used.
@@ -234,4 +271,9 @@ def detect(actor: Actor, data: bytes) -> Found:
         image = decode_photo(data)
     with watch.stage("detect"):
         detections = pipeline.detect(DEFAULT_MODEL, [image])[0]
-    return Found(image.info, detections, watch.milliseconds())
+        qualities = pipeline.assess(DEFAULT_MODEL, image, detections)
+    faces = [
+        FoundFace(detection, quality, DEFAULT_GATES.faults(detection.box, quality))
+        for detection, quality in zip(detections, qualities, strict=True)
+    ]
+    return Found(image.info, faces, watch.milliseconds())

@@ -31,7 +31,8 @@ class GallerySerializer(serializers.ModelSerializer[Gallery]):
         model = Gallery
         fields = [
             "id", "name", "slug", "description", "model", "min_face", "several_faces",
-            "created_at", "updated_at",
+            "min_quality", "min_focus", "max_yaw", "min_brightness", "max_brightness",
+            "min_contrast", "created_at", "updated_at",
         ]  # fmt: skip
         read_only_fields = ["model", "created_at", "updated_at"]
         # A taken slug is a conflict (409), which the service reports.

@@ -1,14 +1,22 @@
 """Galleries, people, and memberships."""
 
+import math
+from dataclasses import fields
+from typing import TypeAlias
+
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import ApiKey
 from common.models import PublicModel
+from embedder.gates import DEFAULT_GATES, Gates
 
 DEFAULT_MODEL = "mtcnn-dlib-resnet"
+
+LimitField: TypeAlias = "models.FloatField[float | None, float | None]"
 
 
 class Role(models.TextChoices):
@@ -33,6 +41,23 @@ class SeveralFaces(models.TextChoices):
     LARGEST = "largest", "Take the widest face"
 
 
+def is_finite(value: float) -> None:
+    """Refuse what compares with nothing, and so passes every range. Raises ValidationError."""
+    if not math.isfinite(value):
+        raise ValidationError("Write a number.", code="not_finite")
+
+
+def _limit(default: float | None, help_text: str, lowest: int = 0, highest: int = 1) -> LimitField:
+    """A limit for one figure of a face's quality; null for none."""
+    return models.FloatField(
+        null=True,
+        blank=True,
+        default=default,
+        validators=[MinValueValidator(lowest), MaxValueValidator(highest), is_finite],
+        help_text=f"{help_text} Empty: not asked for.",
+    )
+
+
 class Gallery(PublicModel):
     """A set of people searched together, and the settings they share."""
 
@@ -50,6 +75,16 @@ class Gallery(PublicModel):
     several_faces = models.CharField(
         max_length=10, choices=SeveralFaces, default=SeveralFaces.REJECT
     )
+    min_quality = _limit(
+        DEFAULT_GATES.min_quality, "The least quality in all of a face to enrol, 0 to 1."
+    )
+    min_focus = _limit(DEFAULT_GATES.min_focus, "The least focus, 0 (blurred) to 1 (sharp).")
+    max_yaw = _limit(
+        DEFAULT_GATES.max_yaw, "How far it may be turned to either side, in degrees.", 1, 90
+    )
+    min_brightness = _limit(DEFAULT_GATES.min_brightness, "The darkest, 0 (black) to 1 (white).")
+    max_brightness = _limit(DEFAULT_GATES.max_brightness, "The brightest, 0 (black) to 1 (white).")
+    min_contrast = _limit(DEFAULT_GATES.min_contrast, "The least contrast, 0 (flat) to 1.")
 
     class Meta:
         verbose_name_plural = "galleries"
@@ -60,10 +95,24 @@ class Gallery(PublicModel):
             models.CheckConstraint(
                 condition=Q(several_faces__in=SeveralFaces.values), name="gallery_several_faces"
             ),
+            models.CheckConstraint(
+                condition=Q(min_quality__gte=0, min_quality__lte=1)
+                & Q(min_focus__gte=0, min_focus__lte=1)
+                & Q(min_brightness__gte=0, min_brightness__lte=1)
+                & Q(max_brightness__gte=0, max_brightness__lte=1)
+                & Q(min_contrast__gte=0, min_contrast__lte=1)
+                & Q(max_yaw__gte=1, max_yaw__lte=90),
+                name="gallery_quality_ranges",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def gates(self) -> Gates:
+        """What its settings ask of a face that is to be enrolled."""
+        return Gates(**{each.name: getattr(self, each.name) for each in fields(Gates)})
 
 
 class Membership(models.Model):

@@ -50,7 +50,8 @@ STATE_VARIANTS = {
 }
 REPEATABLE = (PhotoState.REJECTED, PhotoState.QUARANTINED)
 CODES = (
-    "no_face", "several_faces", "no_face_in_box", "face_too_small", "no_person", "undecodable",
+    "no_face", "several_faces", "no_face_in_box", "face_too_small", "profile", "blurred",
+    "too_dark", "too_bright", "low_contrast", "poor_quality", "no_person", "undecodable",
     "quarantined",
 )  # fmt: skip
 

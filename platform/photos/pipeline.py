@@ -17,7 +17,7 @@ from django.conf import settings
 
 from common.errors import Unavailable
 from embedder.images import DecodedImage, decode, encode_jpeg
-from embedder.types import Detection, Face
+from embedder.types import Detection, Face, Quality
 from people.models import DEFAULT_MODEL
 
 from .batching import Batcher
@@ -81,6 +81,11 @@ def embed(
     """The template and quality of each detection given."""
     pairs = list(zip(images, detections, strict=True))
     return _computing.batches.run(_Embed(pipeline(model)), pairs, _pixels(images))
+
+
+def assess(model: str, image: DecodedImage, detections: Sequence[Detection]) -> list[Quality]:
+    """The quality of each detection, without its template; too little work to queue for."""
+    return pipeline(model).assess(image, detections)
 
 
 # Which of the faces found are wanted.

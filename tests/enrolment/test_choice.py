@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embedder.types import Box, Detection, Landmarks
+from embedder.gates import Gates
+from embedder.types import Box, Detection, Face, Landmarks, Quality
 from enrolment.choice import Choice, choose
 from people.models import SeveralFaces
 from photos.faces import best_under, nearest_centre, widest
+from tests.factories import unit
 
 SIZE = (1000, 800)
 
@@ -19,10 +23,26 @@ def face(x: float, y: float, width: float) -> Detection:
     return Detection(Box(x, y, width, width), Landmarks(points), 1.0)
 
 
-def chosen(*faces: Detection, policy: str = "reject", box: Box | None = None) -> Choice:
+FINE = Quality(
+    score=0.8, sharpness=100, focus=0.8, brightness=0.5, contrast=0.2, clipped=0, yaw=0, pitch=0,
+    roll=0, eye_distance=40, face_width=90, misfit=0.05, detector_score=1,
+)  # fmt: skip
+
+
+def chosen(
+    *detections: Detection,
+    policy: str = "reject",
+    box: Box | None = None,
+    gates: Gates | None = None,
+    quality: Quality = FINE,
+) -> Choice:
     return choose(
-        faces, size=SIZE, min_face=50, several_faces=SeveralFaces(policy), box=box
-    )  # fmt: skip
+        [Face(each, quality, unit(0)) for each in detections],
+        size=SIZE,
+        gates=gates or Gates(min_face=50),
+        several_faces=SeveralFaces(policy),
+        box=box,
+    )
 
 
 @pytest.mark.parametrize("policy", SeveralFaces.values)
@@ -66,6 +86,22 @@ def test_a_box_must_overlap_by_three_tenths() -> None:
     assert best_under(faces, Box(0, 0, 100, 30.1)) == 0
     assert best_under(faces, Box(0, 0, 100, 29.9)) is None
     assert best_under([], Box(0, 0, 100, 100)) is None
+
+
+def test_a_chosen_face_must_pass_the_gates_and_each_fault_is_said() -> None:
+    poor = replace(FINE, yaw=-61.4, focus=0.1)
+    choice = chosen(face(0, 0, 60), gates=Gates(min_face=70), quality=poor)
+    assert (choice.index, choice.code) == (None, "face_too_small")
+    assert choice.text == (
+        "The face is 60 pixels wide, and must be at least 70. Send a closer or larger photo. The "
+        "face is turned 61 degrees to the side, and may be at most 45. Send a photo that looks "
+        "into the camera. The face is blurred: its focus is 0.10, and must be at least 0.35. Send "
+        "a sharper photo, not a small one enlarged."
+    )
+
+
+def test_only_the_face_that_is_meant_must_pass() -> None:
+    assert chosen(face(0, 0, 10), face(400, 400, 100)) == Choice(1)
 
 
 faces_ = st.lists(

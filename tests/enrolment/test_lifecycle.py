@@ -92,7 +92,8 @@ def test_a_photo_is_received_and_then_enrolled(
     assert 70 < face["box"]["width"] < 110
     assert len(face["landmarks"]) == 5
     assert set(face["quality"]) == {
-        "sharpness", "brightness", "yaw", "pitch", "roll", "eye_distance",
+        "score", "sharpness", "focus", "brightness", "contrast", "clipped", "yaw", "pitch", "roll",
+        "eye_distance", "face_width", "misfit", "detector_score",
     }  # fmt: skip
     template = PersonTemplate.objects.get()
     assert (template.person, template.face_count, template.version) == (person, 1, 1)
@@ -181,8 +182,7 @@ def test_a_small_face_is_rejected_with_its_width_and_the_limit(
     (photo,) = enrol(person, lfw.bytes(WHO))
     assert (photo.state, photo.code) == ("rejected", "face_too_small")
     assert photo.text == (
-        "The face is 90 pixels wide; this gallery needs at least 100. Send a closer or larger "
-        "photo."
+        "The face is 90 pixels wide, and must be at least 100. Send a closer or larger photo."
     )
     assert [face.unused_because for face in photo.faces.all()] == ["face_too_small"]
 

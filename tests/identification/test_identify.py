@@ -270,7 +270,9 @@ def test_every_face_of_a_crowd_is_looked_up_widest_first(
     detected = viewer.post("/api/v1/detect", {"photo": upload(crowd)}, format="multipart").json()
     assert [face["box"]["width"] for face in detected["faces"]] == widths
     assert set(detected) == {"photo", "faces", "timings_ms"}
-    assert set(detected["faces"][0]) == {"box", "landmarks", "detector_score"}
+    assert set(detected["faces"][0]) == {
+        "box", "landmarks", "detector_score", "quality", "quality_problems",
+    }  # fmt: skip
 
     (largest,) = identify(viewer, crowd, gallery, faces="largest").json()["faces"]
     assert largest["box"]["width"] == max(widths)

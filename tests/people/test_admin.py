@@ -206,6 +206,17 @@ def test_settings_change(browser: Client, gallery: Gallery) -> None:
     assert AuditEntry.objects.get().details == {"fields": ["min_face"]}
 
 
+def test_a_limit_left_empty_is_none(browser: Client, gallery: Gallery) -> None:
+    browser.post(
+        reverse("admin:people_gallery_change", args=[gallery.pk]),
+        gallery_form(name=gallery.name, min_focus="", max_yaw=30),
+    )
+
+    changed = Gallery.objects.get()
+    assert (changed.min_focus, changed.max_yaw, changed.min_quality) == (None, 30, 0.3)
+    assert AuditEntry.objects.get().details == {"fields": ["max_yaw", "min_focus"]}
+
+
 def test_nothing_changed_is_no_act(browser: Client, gallery: Gallery) -> None:
     browser.post(
         reverse("admin:people_gallery_change", args=[gallery.pk]), gallery_form(name=gallery.name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
+from embedder.gates import Gates
 from people.models import Gallery, Membership, Role
 from tests.factories import GalleryFactory, PersonFactory
 from tests.fixtures import Client, rows
@@ -32,6 +33,12 @@ def test_a_gallery_begins_with_the_defaults(admin_api: APIClient) -> None:
         "model": "mtcnn-dlib-resnet",
         "min_face": 100,
         "several_faces": "reject",
+        "min_quality": 0.3,
+        "min_focus": 0.35,
+        "max_yaw": 45.0,
+        "min_brightness": 0.08,
+        "max_brightness": 0.92,
+        "min_contrast": 0.02,
     }
     assert Membership.objects.get().role == Role.ADMIN
     assert admin_api.get(f"{LIST}/{gallery.public_id}").json()["slug"] == "staff"
@@ -60,6 +67,16 @@ def test_a_taken_slug_is_a_conflict(admin_api: APIClient, gallery: Gallery) -> N
         ({"name": "a", "slug": "a", "min_face": "wide"}, {"min_face"}),
         ({"name": "a", "slug": "a", "min_face": None}, {"min_face"}),
         ({"name": "a", "slug": "a", "several_faces": "all"}, {"several_faces"}),
+        ({"name": "a", "slug": "a", "min_quality": -0.01}, {"min_quality"}),
+        ({"name": "a", "slug": "a", "min_focus": 1.01}, {"min_focus"}),
+        ({"name": "a", "slug": "a", "min_focus": "nan"}, {"min_focus"}),
+        ({"name": "a", "slug": "a", "min_contrast": "sharp"}, {"min_contrast"}),
+        ({"name": "a", "slug": "a", "max_yaw": 0.9}, {"max_yaw"}),
+        ({"name": "a", "slug": "a", "max_yaw": 91}, {"max_yaw"}),
+        (
+            {"name": "a", "slug": "a", "min_brightness": 2, "max_brightness": 2},
+            {"min_brightness", "max_brightness"},
+        ),
     ],
 )
 def test_fields_out_of_range_are_named(
@@ -85,6 +102,20 @@ def test_settings_change_and_slug_and_model_do_not(admin_api: APIClient, gallery
     body = admin_api.patch(f"{LIST}/{gallery.public_id}", changes, format="json").json()
     assert (body["name"], body["min_face"], body["several_faces"]) == ("New", 20, "largest")
     assert (body["slug"], body["model"]) == (gallery.slug, "mtcnn-dlib-resnet")
+
+
+def test_a_limit_of_quality_changes_and_goes(admin_api: APIClient, gallery: Gallery) -> None:
+    changes = {"max_yaw": 30, "min_quality": 0, "min_focus": None}
+    body = admin_api.patch(f"{LIST}/{gallery.public_id}", changes, format="json").json()
+    assert (body["max_yaw"], body["min_quality"], body["min_focus"]) == (30, 0, None)
+    gallery.refresh_from_db()
+    assert gallery.gates == Gates(min_face=70, max_yaw=30, min_quality=0, min_focus=None)
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, float("inf")])
+def test_the_database_keeps_limits_in_their_range(gallery: Gallery, value: float) -> None:
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Gallery.objects.update(min_contrast=value)
 
 
 def test_a_gallery_is_deleted_once_it_is_empty(admin_api: APIClient, gallery: Gallery) -> None:

@@ -27,6 +27,9 @@ from people.services import create_gallery, delete_gallery, update_gallery
 
 from .members import MembershipInline, grant, revoke
 
+QUALITY_LIMITS = (
+    "min_quality", "min_focus", "max_yaw", "min_brightness", "max_brightness", "min_contrast",
+)  # fmt: skip
 INDEX_VARIANTS = {"ready": "success", "building": "warning", "not made yet": ""}
 
 
@@ -62,11 +65,13 @@ class GalleryAdmin(NoDeleteMixin, ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Gallery | None = None) -> Any:
         """What is in it comes before its settings."""
         settings = ("name", "slug", "description", "min_face", "several_faces")
+        quality = ("Quality of faces to enrol", {"fields": QUALITY_LIMITS})
         if obj is None:
-            return [(None, {"fields": settings})]
+            return [(None, {"fields": settings}), quality]
         return [
             ("In this gallery", {"fields": ("people_link", "photos_link", "index")}),
             ("Settings", {"fields": (*settings, "model")}),
+            quality,
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
