@@ -32,6 +32,10 @@ _MEANS = (0.5 + 0.580j, 0.039 + 1.104j, 0.961 + 1.104j)
 _GAINS = (1.365 + 1.090j, 0.17 + 0.63j, 0.17 + 0.63j)
 
 
+# dlib counts the last row and column as part of a box.
+_LAST = np.array([0, 0, 1, 1], np.float32)
+
+
 @cache
 def _predictor() -> ShapePredictor:
     return ShapePredictor(read_shape_model(weights.locate(weights.DLIB_FIVE_POINTS).read_bytes()))
@@ -60,8 +64,7 @@ class FivePoints:
         boxes, scores = np.split(
             np.concatenate([np.empty((0, 5), np.float32), *found]), [4], axis=1
         )
-        # dlib counts the last row and column as part of a box.
-        marks = self._predictor.place(images, image, as_dlib_draws(boxes) - [0, 0, 1, 1])
+        marks = self._predictor.place(images, image, as_dlib_draws(boxes) - _LAST)
         return detections(len(images), image, boxes, completed(marks), scores[:, 0])
 
 

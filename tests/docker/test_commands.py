@@ -200,8 +200,8 @@ def test_redis_asks_for_its_password_and_stops_when_told(tmp_path: Path) -> None
     environment = {name: filled(value, SECRETS) for name, value in service["environment"].items()}
     env = {**environment, "PATH": os.environ["PATH"]}
     command = [word.replace("$$", "$") for word in service["command"]]
-    command[-1] = command[-1].replace(r"printf '", rf"printf 'port {port}\n").replace(
-        "/tmp/", f"{tmp_path}/"
+    command[-1] = (
+        command[-1].replace(r"printf '", rf"printf 'port {port}\n").replace("/tmp/", f"{tmp_path}/")
     )
     shell, check = service["healthcheck"]["test"]
     assert shell == "CMD-SHELL"
