@@ -129,10 +129,12 @@ class Pipeline:
 
     def _templates(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 128) unit templates of (N, S, S, 3) crops."""
-        templates = self._embedded(crops)
-        if self._mirrored:
-            templates = templates + self._embedded(crops[:, :, ::-1])
-            templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+        if not self._mirrored:
+            return self._embedded(crops)
+        # In one pass, since few crops at a time are slow.
+        both = self._embedded(np.concatenate((crops, crops[:, :, ::-1])))
+        templates = both[: len(crops)] + both[len(crops) :]
+        templates /= np.linalg.norm(templates, axis=1, keepdims=True)
         return templates
 
     def _embedded(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -49,11 +49,11 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', H', W')."""
-        main = self.second(functional.relu(self.first(x)))
+        main = self.second(functional.relu(self.first(x), inplace=True))
         shortcut = functional.avg_pool2d(x, 2) if self.narrows else x
         if main.shape != shortcut.shape:
             main, shortcut = _pad_alike(main, shortcut)
-        return functional.relu(main + shortcut)
+        return functional.relu(main + shortcut, inplace=True)
 
 
 def _pad_alike(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -93,7 +93,8 @@ class DlibResNetModule(nn.Module):
     def forward(self, crops: Tensor) -> Tensor:
         """Normalise in fp32, then compute in the precision of the weights."""
         x = ((crops.float() - self.mean.to(crops.device)) / _RGB_SCALE).to(self.head.weight.dtype)
-        x = functional.max_pool2d(functional.relu(self.stem(x)), 3, 2)
+        # Pooled before the ReLU, which gives the same with a quarter of the work.
+        x = functional.relu(functional.max_pool2d(self.stem(x), 3, 2), inplace=True)
         x = self.blocks(x).mean(dim=(2, 3))
         template: Tensor = self.head(x).float()
         return template
