@@ -23,6 +23,7 @@ from tests.embedder.pictures import saved, scene
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, api_key
 from tests.fixtures import Client, enrol, files, rows, settle, upload
 from tests.sets import about_the_embedded
+from tests.worse import blurred
 from vectors import milvus
 from vectors.codec import decode
 from vectors.models import IndexGeneration, PersonTemplate
@@ -351,6 +352,70 @@ def test_a_photo_without_exactly_one_face_is_named(
         body = response.json()
         assert (response.status_code, body["code"], body["photo"]) == (422, code, number)
         assert body["detail"].startswith(f"Photo {number} shows {count}; it must show exactly one")
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_face_too_poor_to_compare_is_named_with_its_figures(
+    viewer: APIClient, lfw: Lfw, *, swapped: bool
+) -> None:
+    good, poor = lfw.bytes(PEOPLE[0]), blurred(lfw.bytes(PEOPLE[0]), 4)
+    response = verify(viewer, *((poor, good) if swapped else (good, poor)))
+    number = 1 if swapped else 2
+    body = response.json()
+    assert (response.status_code, body["code"], body["photo"]) == (422, "blurred", number)
+    assert body["detail"].startswith(f"Photo {number}: The face is blurred: its focus is 0.2")
+    assert body["quality"]["focus"] < 0.35
+
+
+def test_verify_compares_faces_too_small_to_enrol(viewer: APIClient, lfw: Lfw) -> None:
+    response = verify(viewer, lfw.bytes(PEOPLE[0]), lfw.bytes(PEOPLE[0], 2))
+    assert response.status_code == 200
+    assert response.json()["faces"][0]["box"]["width"] < 100
+
+
+# --- Quality -------------------------------------------------------------------------------------
+
+
+def problems(face: dict[str, Any]) -> list[str]:
+    return [problem["code"] for problem in face["quality_problems"]]
+
+
+def test_a_poor_probe_is_looked_up_and_marked(
+    viewer: APIClient, gallery: Gallery, enrolled: dict[str, Person], lfw: Lfw
+) -> None:
+    good, poor = (
+        identify(viewer, data, gallery).json()["faces"][0]
+        for data in (lfw.bytes(PEOPLE[0], 1), blurred(lfw.bytes(PEOPLE[0], 1), 4))
+    )
+    assert good["quality_problems"] == []
+    assert problems(poor) == ["blurred", "poor_quality"]
+    assert poor["quality_problems"][0]["text"].startswith("The face is blurred: its focus is 0.2")
+    assert poor["quality"]["score"] < 0.3 < good["quality"]["score"]
+    assert len(poor["candidates"]) == len(good["candidates"]) == 3
+
+
+def test_a_probe_is_marked_by_the_strictest_of_the_galleries(
+    admin_api: APIClient, gallery: Gallery, enrolled: dict[str, Person], lfw: Lfw
+) -> None:
+    strict = GalleryFactory(min_face=120)
+    settle(strict)
+    data = lfw.bytes(PEOPLE[0], 1)
+    (alone,) = identify(admin_api, data, gallery).json()["faces"]
+    (both,) = identify(admin_api, data, gallery, strict).json()["faces"]
+    assert (problems(alone), problems(both)) == ([], ["face_too_small"])
+
+
+def test_detect_marks_what_a_new_gallery_would_refuse(viewer: APIClient, lfw: Lfw) -> None:
+    def detected(data: bytes) -> dict[str, Any]:
+        answer = viewer.post("/api/v1/detect", {"photo": upload(data)}, format="multipart")
+        (face,) = answer.json()["faces"]
+        return dict(face)
+
+    data = lfw.bytes(PEOPLE[0])
+    assert problems(detected(data)) == ["face_too_small"]
+    assert problems(detected(blurred(data, 4)))[-2:] == ["blurred", "poor_quality"]
+    # The same figures as a lookup's, though no template is made.
+    assert detected(data)["quality"] == verify(viewer, data, data).json()["faces"][0]["quality"]
 
 
 def test_verify_and_detect_need_no_index_and_store_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,25 @@ def test_a_button_on_the_persons_page_leads_back_there(
 
     assert back["location"] == f"/admin/people/person/{person.pk}/change/"
     assert odd["location"] == page_of(refused)
+
+
+def test_the_page_shows_the_figures_of_each_face(browser: Client, person: Person) -> None:
+    photo = store(person, picture())
+    face(photo, quality={"score": 0.674, "focus": 0.71, "brightness": 0.46, "contrast": 0.18})
+    face(photo, quality={"brightness": 0.33, "yaw": 12.4})  # from before there was a score
+
+    new, old = figures(browser.get(page_of(photo)))
+
+    assert new[3:9] == ["40 px", "0.990", "0.67", "0.71", "0.46", "0.18"]
+    assert old[3:9] == ["40 px", "0.990", "", "", "0.33", ""]
+    assert old[9] == "12°"
+
+
+def figures(page: Any) -> list[list[str]]:
+    """The cells of the table of faces."""
+    rows = re.findall(r"<tr>(.*?)</tr>", page.content.decode(), re.DOTALL)
+    cells = [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows]
+    return [[cell.strip() for cell in row] for row in cells if len(row) > 9]
 
 
 # --- Several, and deleting -------------------------------------------------------------
