@@ -100,7 +100,13 @@ class Pipeline:
         ]
 
     def assess(self, image: DecodedImage, faces: Sequence[Detection]) -> list[Quality]:
-        """The quality of each of these faces of an image, without their templates."""
+        """The quality of each of these faces of an image, as `embed` gives it, without templates.
+
+        Raises PixelsError, FacesError.
+        """
+        _check_pictures([image])
+        _check_faces([image], [faces])
+        image, faces = look_closer(self._detector, image, faces, self._template)
         crops = self.crops(image, faces)
         return [assess(crop, face, self._template) for crop, face in zip(crops, faces, strict=True)]
 

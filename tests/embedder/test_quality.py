@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from embedder.align import aligned_crops
 from embedder.gates import Gates
 from embedder.images import decode
 from embedder.networks import dlib_resnet
@@ -203,6 +204,20 @@ def test_the_same_face_has_the_same_figures_whatever_the_size_of_the_photo(
     assert large.quality.eye_distance == pytest.approx(2 * face.quality.eye_distance, rel=0.05)
     assert large.quality.focus == pytest.approx(face.quality.focus, abs=0.06)
     assert large.quality.score == pytest.approx(face.quality.score, abs=0.06)
+
+
+def test_networks_with_other_crops_get_much_the_same_figures(
+    pipeline: Pipeline, lfw: Lfw, faces: Faces
+) -> None:
+    """As for a network of 112 pixels that wants the face a little smaller in its crop."""
+    wanted = faces.template * np.float32(112 / 150 * 0.9) + 6
+    for name, face, own in zip(PEOPLE, faces.detections, faces.judged(), strict=True):
+        marks = face.landmarks.as_array()[None]
+        (crop,) = aligned_crops(lfw.image(name).pixels, marks, wanted, 112)
+        other = assess(crop, face, wanted)
+        assert other.focus == pytest.approx(own.focus, abs=0.06)
+        assert other.misfit == pytest.approx(own.misfit, abs=0.001)
+        assert other.score == pytest.approx(own.score, abs=0.06)
 
 
 def test_figures_without_templates_are_those_with(pipeline: Pipeline, lfw: Lfw) -> None:
