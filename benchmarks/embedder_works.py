@@ -22,12 +22,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from embedder import images, weights
+from embedder.catalogue import load_pipeline
 from embedder.images import DecodedImage
 from embedder.networks import dlib_resnet
-from embedder.pipeline import Pipeline, load_default
+from embedder.pipeline import Pipeline
 from embedder.stream import BATCH
 
 Work = tuple[Callable[[], object], int]
+MODEL = "mtcnn-dlib-resnet"
 MIN_FACE = 40.0
 # dlib needs about 80 ms a face: a part of the batch tells as much.
 DLIB_CROPS = 8
@@ -110,7 +112,7 @@ def _network(how: str, crops: NDArray[np.uint8]) -> Work:
 
 def _crops(folder: Path) -> NDArray[np.uint8]:
     """(32, 150, 150, 3): the largest face of each photo."""
-    pipeline = load_default()
+    pipeline = load_pipeline(MODEL)
     pictures = [images.decode(photo) for photo in small_photos(folder, BATCH)]
     found = pipeline.detect(pictures, min_face=MIN_FACE)
     return np.concatenate(
@@ -119,7 +121,7 @@ def _crops(folder: Path) -> NDArray[np.uint8]:
 
 
 def _detection(how: str, folder: Path) -> Work:
-    pipeline = load_default()
+    pipeline = load_pipeline(MODEL)
     pictures = [images.decode(photo) for photo in small_photos(folder, BATCH)]
     size = 1 if how == "one by one" else BATCH
     batches = [pictures[at : at + size] for at in range(0, len(pictures), size)]
@@ -129,7 +131,7 @@ def _detection(how: str, folder: Path) -> Work:
 def _pipeline(work: str, folder: Path) -> Work:
     """Photos as bytes to templates, a run on each core."""
     runs = torch.get_num_threads()
-    pipeline = load_default(threads=1)
+    pipeline = load_pipeline(MODEL, threads=1)
     if work.endswith("unmirrored"):
         pipeline = Pipeline(pipeline._detector, pipeline._network, mirrored=False)
     photos = 2 * large_photos(folder) if "12 MP" in work else small_photos(folder)
@@ -213,7 +215,7 @@ class Clock:
 
 def shares(folder: str, rounds: int) -> dict[str, dict[str, float]]:
     """Median shares of a run in one thread: networks, decoding JPEG, and what is outside both."""
-    pipeline = load_default(threads=1)
+    pipeline = load_pipeline(MODEL, threads=1)
     photos = {
         "photos of 250 px": small_photos(Path(folder), BATCH),
         "photos of 12 MP": large_photos(Path(folder)),
@@ -245,7 +247,7 @@ def _one_run(pipeline: Pipeline, photos: Sequence[bytes]) -> None:
 
 def memory(folder: str, count: int) -> dict[str, list[dict[str, float]]]:
     """RSS in MB after each tenth of so many photos, streamed on all cores."""
-    pipeline = load_default(threads=1)
+    pipeline = load_pipeline(MODEL, threads=1)
     # Every photo of LFW, and now and then a larger one: arrays of many sizes.
     paths = sorted(Path(folder).glob("lfw-dev/images/*/*.jpg"))
     for number, larger in enumerate(sorted(Path(folder).glob("photos/*.jpg"))):

@@ -220,12 +220,12 @@ def _ceiling(photos: Sequence[bytes], seconds: float) -> Row:
 
 def embedder_alone(folder: str, seconds: float) -> None:
     """Print how many photos a second the embedder manages, by how it is asked."""
+    from embedder.catalogue import load_pipeline
     from embedder.images import decode
-    from embedder.pipeline import load_default
     from embedder.types import Detection
 
     photos = [path.read_bytes() for path in sorted(Path(folder).iterdir())]
-    pipeline = load_default(threads=os.cpu_count() or 1)
+    pipeline = load_pipeline("mtcnn-dlib-resnet", threads=os.cpu_count() or 1)
 
     def work(batch: Sequence[bytes]) -> None:
         images = [decode(photo) for photo in batch]

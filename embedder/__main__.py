@@ -2,6 +2,8 @@
 
 python -m embedder detect PHOTO...       lists the faces of each photo
 python -m embedder compare PHOTO PHOTO   compares the largest faces of two photos
+
+Both take --model; `manage.py models list` shows which there are.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from embedder.pipeline import Pipeline
 
 _FAILED = 2
+_DEFAULT_MODEL = "mtcnn-dlib-resnet"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,11 +49,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width"
         )
+        command.add_argument("--model", default=_DEFAULT_MODEL, help="a detector and a network")
     return parser
 
 
 def _detect(options: argparse.Namespace) -> list[str]:
-    pipeline = _load()
+    pipeline = _load(options.model)
     lines = []
     for photo in options.photos:
         faces = _faces(pipeline, photo, options.min_face)
@@ -60,7 +64,7 @@ def _detect(options: argparse.Namespace) -> list[str]:
 
 
 def _compare(options: argparse.Namespace) -> list[str]:
-    pipeline = _load()
+    pipeline = _load(options.model)
     found = [_faces(pipeline, photo, options.min_face) for photo in options.photos]
     for photo, faces in zip(options.photos, found, strict=True):
         if not faces:
@@ -69,10 +73,10 @@ def _compare(options: argparse.Namespace) -> list[str]:
     return [f"score {float(first @ second):.4f} (cosine similarity, model {pipeline.model})"]
 
 
-def _load() -> Pipeline:
-    from embedder.pipeline import load_default  # noqa: PLC0415 - torch only when it is needed
+def _load(model: str) -> Pipeline:
+    from embedder.catalogue import load_pipeline  # noqa: PLC0415 - only when it is needed
 
-    return load_default()
+    return load_pipeline(model)
 
 
 def _faces(pipeline: Pipeline, photo: Path, min_face: float) -> list[Face]:

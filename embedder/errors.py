@@ -19,7 +19,7 @@ class ImageError(EmbedderError):
 
 
 class WeightsError(EmbedderError):
-    """A weights file is missing, or isn't the one whose SHA-256 is pinned."""
+    """A weights file is missing or damaged, or isn't the one whose SHA-256 is pinned."""
 
 
 class DimensionError(EmbedderError):
@@ -40,3 +40,23 @@ class MissingExtraError(EmbedderError):
 
 class FacesError(EmbedderError):
     """Faces to embed that don't go with their pictures, or whose landmarks can't be aligned."""
+
+
+class CropsError(EmbedderError):
+    """Crops that a network can't take: another type, shape or size."""
+
+
+class ManifestError(EmbedderError):
+    """A model's manifest can't be used; the message names the file, the field and the remedy."""
+
+
+class UnknownModelError(EmbedderError):
+    """The catalogue has no detector, network or model of this name."""
+
+
+class NotInstalledError(EmbedderError):
+    """The catalogue knows it, but a file or a package of it is missing or another one."""
+
+
+class DownloadError(EmbedderError):
+    """A model's file could not be fetched; nothing wrong is left behind."""

@@ -6,16 +6,13 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from embedder.align import aligned_crops
 from embedder.closer import look_closer
 from embedder.detectors.base import Detector
-from embedder.detectors.mtcnn import Mtcnn
 from embedder.errors import DimensionError, FacesError, PixelsError, TemplateError
 from embedder.images import DecodedImage
-from embedder.networks import dlib_resnet
 from embedder.networks.base import Network
 from embedder.quality import assess
 from embedder.stream import Choice, Outcome, stream
@@ -26,13 +23,19 @@ _LEAST_SPREAD = 1e-3
 
 
 class Pipeline:
-    """A detector and a network, together one model; safe to call from several threads."""
+    """A detector and a network, together one model; safe to call from several threads.
 
-    def __init__(self, detector: Detector, network: Network, *, mirrored: bool = True) -> None:
+    `embedder.catalogue.load_pipeline` makes one of a model's name.
+    """
+
+    def __init__(
+        self, detector: Detector, network: Network, *, mirrored: bool | None = None
+    ) -> None:
         """Raise DimensionError for a network whose templates aren't 128-d.
 
         With `mirrored` a template is the normalised mean of those of the crop and of its mirror
-        image, which costs a second pass and misses fewer people in large galleries.
+        image, which costs a second pass and misses fewer people in large galleries. None does as
+        the network's manifest says.
         """
         if network.dimension != TEMPLATE_DIM:
             raise DimensionError(
@@ -40,14 +43,16 @@ class Pipeline:
             )
         self._detector = detector
         self._network = network
-        self._mirrored = mirrored
+        self._mirrored = network.mirrored if mirrored is None else mirrored
         self._template = network.landmark_template(detector.name)
 
     @property
     def model(self) -> str:
         """The name stored with each template; those of different names are never compared."""
         plain = f"{self._detector.name}-{self._network.name}"
-        return plain if self._mirrored else f"{plain}-unmirrored"
+        if self._mirrored == self._network.mirrored:
+            return plain
+        return f"{plain}-{'mirrored' if self._mirrored else 'unmirrored'}"
 
     @property
     def dimension(self) -> int:
@@ -186,13 +191,3 @@ def _check_landmarks(points: NDArray[np.float32], picture: int) -> None:
         raise FacesError(f"picture {picture}: landmarks that are not finite: leave that face out.")
     if np.ptp(points, axis=0).max() < _LEAST_SPREAD:
         raise FacesError(f"picture {picture}: landmarks that all coincide: leave that face out.")
-
-
-def load_default(*, threads: int | None = None) -> Pipeline:
-    """MTCNN and dlib's ResNet, from installed packages alone, with mirrored crops.
-
-    `threads` sets torch's threads for the whole process. Raises WeightsError.
-    """
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return Pipeline(Mtcnn(), dlib_resnet.load())

@@ -6,6 +6,7 @@ Importing them would drag in TensorFlow (`mtcnn`) or need `pkg_resources`
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -53,28 +54,47 @@ MTCNN_ONET = WeightsFile(
 )
 
 
+def path_of(file: WeightsFile) -> Path:
+    """Where the file lies, if it is there. Raises WeightsError when its package isn't."""
+    try:
+        return Path(str(distribution(file.package).locate_file(file.path)))
+    except PackageNotFoundError as error:
+        raise WeightsError(
+            f"The package {file.package} is not installed. {_remedy(file)}"
+        ) from error
+
+
 def locate(file: WeightsFile) -> Path:
     """Where the file lies, after checking that it is the one we know.
 
     Raises WeightsError naming the package and what to do.
     """
-    remedy = f"Reinstall it: pip install --force-reinstall {file.package}"
-    try:
-        path = Path(str(distribution(file.package).locate_file(file.path)))
-    except PackageNotFoundError as error:
-        raise WeightsError(f"The package {file.package} is not installed. {remedy}") from error
+    path = path_of(file)
     if not path.is_file():
-        raise WeightsError(f"{file.path} of the package {file.package} is missing. {remedy}")
-    check_sha256(path, file.sha256, remedy)
+        raise WeightsError(f"{file.path} of the package {file.package} is missing. {_remedy(file)}")
+    check_sha256(path, file.sha256, _remedy(file))
     return path
 
 
+def _remedy(file: WeightsFile) -> str:
+    return f"Reinstall it: pip install --force-reinstall {file.package}"
+
+
 def check_sha256(path: Path, expected: str, remedy: str) -> None:
-    """Raise WeightsError, ending with `remedy`, unless the file has the expected SHA-256."""
-    with path.open("rb") as stream:
-        actual = hashlib.file_digest(stream, "sha256").hexdigest()
+    """Raise WeightsError, ending with `remedy`, unless the file has the expected SHA-256.
+
+    A file is read once a process, and again only when it has changed.
+    """
+    found = path.stat()
+    actual = _sha256(path, found.st_size, found.st_mtime_ns)
     if actual != expected:
         raise WeightsError(
             f"{path.name} has SHA-256 {actual}, expected {expected}: it is damaged or another "
             f"version. {remedy}"
         )
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, _size: int, _modified: int) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -122,6 +122,8 @@ class DlibResNet:
 
     name = "dlib-resnet"
     crop_size = CROP_SIZE
+    # It halves what is missed in large galleries (docs/adr/0003-embedder.md).
+    mirrored = True
 
     def __init__(self, path: Path, *, bf16: bool | None = None) -> None:
         """Read the network at `path`; `bf16` None measures whether it may be used.

@@ -16,6 +16,7 @@ import numpy as np
 from django.conf import settings
 
 from common.errors import Unavailable
+from embedder.errors import EmbedderError
 from embedder.images import DecodedImage, decode, encode_jpeg
 from embedder.types import Detection, Face, Quality
 from people.models import DEFAULT_MODEL
@@ -169,10 +170,13 @@ def warm_up() -> None:
 
 
 def _load(model: str) -> "Pipeline":
-    if model != DEFAULT_MODEL:
-        raise ModelUnavailable(f"The model {model!r} is not installed on this server.")
-    from embedder.pipeline import load_default  # noqa: PLC0415 - torch
+    from embedder.catalogue import load_pipeline  # noqa: PLC0415 - torch
 
-    loaded = load_default(threads=_computing.threads)
+    try:
+        loaded = load_pipeline(model, threads=_computing.threads)
+    except EmbedderError as error:
+        raise ModelUnavailable(
+            f"The model {model!r} can't be used on this server. {error}"
+        ) from error
     logger.info("loaded %s on %d threads", loaded.model, _computing.threads)
     return loaded

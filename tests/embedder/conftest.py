@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from embedder.pipeline import Pipeline, load_default
+from embedder.catalogue import load_pipeline
+from embedder.pipeline import Pipeline
 
 
 @pytest.fixture(scope="session")
 def pipeline() -> Pipeline:
-    return load_default(threads=1)
+    return load_pipeline("mtcnn-dlib-resnet", threads=1)
