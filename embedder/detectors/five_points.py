@@ -32,10 +32,6 @@ _MEANS = (0.5 + 0.580j, 0.039 + 1.104j, 0.961 + 1.104j)
 _GAINS = (1.365 + 1.090j, 0.17 + 0.63j, 0.17 + 0.63j)
 
 
-# dlib counts the last row and column as part of a box.
-_LAST = np.array([0, 0, 1, 1], np.float32)
-
-
 @cache
 def _predictor() -> ShapePredictor:
     return ShapePredictor(read_shape_model(weights.locate(weights.DLIB_FIVE_POINTS).read_bytes()))
@@ -61,11 +57,12 @@ class FivePoints:
         makes such (N, 4) of the detector's own.
         """
         image = np.repeat(np.arange(len(images)), [len(rows) for rows in found])
-        boxes, scores = np.split(
-            np.concatenate([np.empty((0, 5), np.float32), *found]), [4], axis=1
-        )
-        marks = self._predictor.place(images, image, as_dlib_draws(boxes) - _LAST)
-        return detections(len(images), image, boxes, completed(marks), scores[:, 0])
+        rows = np.concatenate([np.empty((0, 5), np.float32), *found])
+        boxes, scores = rows[:, :4], rows[:, 4]
+        # dlib's boxes end at the last row and column inside.
+        inclusive = as_dlib_draws(boxes) - np.array([0, 0, 1, 1], np.float32)
+        marks = self._predictor.place(images, image, inclusive)
+        return detections(len(images), image, boxes, completed(marks), scores)
 
 
 def completed(points: Floats) -> Floats:

@@ -18,15 +18,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from embedder.detectors import mtcnn_networks
+from embedder.detectors import inputs, mtcnn_networks
 from embedder.detectors.mipmaps import Mipmaps
 from embedder.detectors.nms import Floats, Indices, suppress
-from embedder.types import Box, Detection, Landmarks, RgbImage
+from embedder.detectors.rows import detections
+from embedder.types import Detection, RgbImage
 
 _WINDOW = 12
 _STRIDE = 2
-_PYRAMID_FACTOR = 0.709
-_THRESHOLDS = (0.6, 0.7, 0.8)
 _NMS_LEVEL, _NMS_PROPOSALS, _NMS_REFINED, _NMS_OUTPUT = 0.5, 0.7, 0.7, 0.7
 # Bounds memory: a crowd can bring tens of thousands of candidates.
 _CHUNK = 512
@@ -52,12 +51,29 @@ class Mtcnn:
 
     name = "mtcnn"
 
-    def __init__(self) -> None:
-        """Load the networks. Raises WeightsError."""
+    def __init__(
+        self,
+        *,
+        thresholds: tuple[float, float, float] = (0.6, 0.7, 0.8),
+        pyramid_factor: float = 0.709,
+    ) -> None:
+        """Load the networks. Raises WeightsError.
+
+        `thresholds`: above which probability a candidate passes the proposal, the refining and
+        the output network. `pyramid_factor`: size of each level of the image pyramid over that of
+        the one before, above 0 and below 1, else ValueError.
+        """
+        if not 0 < pyramid_factor < 1:
+            raise ValueError(f"pyramid_factor is {pyramid_factor}; it lies between 0 and 1")
         self._proposal, self._refine, self._output = mtcnn_networks.load()
+        self._thresholds, self._pyramid_factor = thresholds, pyramid_factor
 
     def detect(self, images: Sequence[RgbImage], min_face: float) -> list[list[Detection]]:
-        """Faces at least `min_face` pixels wide, a list a picture, in pixels of that picture."""
+        """Faces at least `min_face` pixels wide, a list a picture, in pixels of that picture.
+
+        Raises PixelsError.
+        """
+        inputs.check(images, min_face)
         with torch.inference_mode():
             pictures = Mipmaps(images)
             proposals = self._propose(pictures, max(min_face, _WINDOW))
@@ -68,27 +84,37 @@ class Mtcnn:
         levels = [
             self._level(pictures, members, scale)
             for shape, members in _by_shape(pictures.images).items()
-            for scale in _pyramid(shape, min_face)
+            for scale in self._pyramid(shape, min_face)
         ]
         found = _concatenate(levels)
+        level = np.repeat(np.arange(len(levels)), [len(each) for each in levels])
+        level_of_image = level * len(pictures.images) + found.image
+        found = found[suppress(found.boxes, found.scores, level_of_image, _NMS_LEVEL)]
         return found[suppress(found.boxes, found.scores, found.image, _NMS_PROPOSALS)]
+
+    def _pyramid(self, shape: tuple[int, int], min_face: float) -> Iterator[float]:
+        """Scales at which faces of `min_face` pixels, and ever larger ones, fill the window."""
+        scale = _WINDOW / min_face
+        while min(shape) * scale >= _WINDOW:
+            yield scale
+            scale *= self._pyramid_factor
 
     def _level(self, pictures: Mipmaps, members: Sequence[int], scale: float) -> _Candidates:
         """Candidates of one level of the pyramid, of pictures that share a shape."""
         height, width = pictures.images[members[0]].shape[:2]
         at_once = max(1, int(_LEVEL_PIXELS / (height * width * scale**2)))
-        parts = [
-            self._windows(pictures, np.array(members[start : start + at_once]), scale)
-            for start in range(0, len(members), at_once)
-        ]
-        found = _concatenate(parts)
-        return found[suppress(found.boxes, found.scores, found.image, _NMS_LEVEL)]
+        return _concatenate(
+            [
+                self._windows(pictures, np.array(members[start : start + at_once]), scale)
+                for start in range(0, len(members), at_once)
+            ]
+        )
 
     def _windows(self, pictures: Mipmaps, members: Indices, scale: float) -> _Candidates:
         """Windows above the threshold, moved by their offsets, in pixels of the full picture."""
         small, ratios = zip(*(pictures.resized(int(i), scale) for i in members), strict=True)
         scores, offsets = self._proposal(_normalised(np.stack(small)))
-        found, row, column = torch.nonzero(scores > _THRESHOLDS[0], as_tuple=True)
+        found, row, column = torch.nonzero(scores > self._thresholds[0], as_tuple=True)
         corner = torch.stack((column, row), dim=1).float() * _STRIDE
         windows = torch.cat((corner, corner + _WINDOW), dim=1)
         boxes = (windows + offsets[found, :, row, column] * _WINDOW).numpy()
@@ -99,7 +125,7 @@ class Mtcnn:
         squares = _squared(proposals.boxes)
         scores, offsets = _in_chunks(self._refine, pictures, proposals.image, squares, 24)
         found = _Candidates(proposals.image, _moved(squares, offsets), scores)
-        found = found[scores > _THRESHOLDS[1]]
+        found = found[scores > self._thresholds[1]]
         return found[suppress(found.boxes, found.scores, found.image, _NMS_REFINED)]
 
     def _settle(
@@ -112,14 +138,12 @@ class Mtcnn:
         found = _Candidates(refined.image, _moved(squares, offsets), scores)
         points = _points(squares, marks)
         sure = np.flatnonzero(
-            (scores > _THRESHOLDS[2]) & (found.boxes[:, 2] - found.boxes[:, 0] >= min_face)
+            (scores > self._thresholds[2]) & (found.boxes[:, 2] - found.boxes[:, 0] >= min_face)
         )
         found, points = found[sure], points[sure]
         keep = suppress(found.boxes, found.scores, found.image, _NMS_OUTPUT, overlap="min")
-        detections: list[list[Detection]] = [[] for _ in pictures.images]
-        for row in keep:
-            detections[found.image[row]].append(_detection(found, points, row))
-        return detections
+        found, points = found[keep], points[keep]
+        return detections(len(pictures.images), found.image, found.boxes, points, found.scores)
 
 
 def _by_shape(images: Sequence[RgbImage]) -> dict[tuple[int, int], list[int]]:
@@ -128,14 +152,6 @@ def _by_shape(images: Sequence[RgbImage]) -> dict[tuple[int, int], list[int]]:
     for index, image in enumerate(images):
         shapes[image.shape[0], image.shape[1]].append(index)
     return shapes
-
-
-def _pyramid(shape: tuple[int, int], min_face: float) -> Iterator[float]:
-    """Scales at which faces of `min_face` pixels, and ever larger ones, fill the window."""
-    scale = _WINDOW / min_face
-    while min(shape) * scale >= _WINDOW:
-        yield scale
-        scale *= _PYRAMID_FACTOR
 
 
 def _normalised(batch: NDArray[np.uint8]) -> Tensor:
@@ -191,10 +207,3 @@ def _in_chunks(
         patches = pictures.patches(image[rows], squares[rows], side)
         parts.append([output.numpy() for output in network(_normalised(patches))])
     return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))
-
-
-def _detection(found: _Candidates, points: Floats, row: int) -> Detection:
-    x1, y1, x2, y2 = found.boxes[row].tolist()
-    a, b, c, d, e = ((x, y) for x, y in points[row].tolist())
-    box = Box(x1, y1, x2 - x1, y2 - y1)
-    return Detection(box, Landmarks((a, b, c, d, e)), float(found.scores[row]))

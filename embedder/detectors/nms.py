@@ -31,7 +31,7 @@ def suppress(
     remaining = np.lexsort((-scores, groups))
     kept = []
     while remaining.size:
-        first = np.r_[True, np.diff(groups[remaining]) != 0]
+        first = _starts(groups[remaining])
         leaders = remaining[first]
         kept.append(leaders)
         against = leaders[np.cumsum(first) - 1]
@@ -39,6 +39,13 @@ def suppress(
         remaining = remaining[apart & ~first]
     order: Indices = np.concatenate(kept) if kept else remaining
     return order[np.lexsort((-scores[order], groups[order]))]
+
+
+def _starts(groups: Indices) -> NDArray[np.bool_]:
+    """(N,): whether each row is the first of its group, rows of a group standing together."""
+    starts = np.ones(len(groups), np.bool_)
+    starts[1:] = groups[1:] != groups[:-1]
+    return starts
 
 
 def _overlap(a: Floats, b: Floats, kind: Literal["union", "min"]) -> Floats:

@@ -32,20 +32,21 @@ class ShapePredictor:
         image (N,): which of the pictures; boxes (N, 4): x1, y1, x2, y2 as dlib's detector draws
         them, the last row and column included.
         """
-        corner, size = boxes[:, None, :2], (boxes[:, 2:] - boxes[:, :2])[:, None]
+        # As precise as dlib: a point on the border of two pixels falls to the same one.
+        corner, end = np.split(boxes.astype(np.float64)[:, None], 2, axis=2)
+        size = end - corner
         shapes = np.repeat(self._model.mean[None], len(boxes), axis=0)
         for level in self._model.levels:
             points = shapes[:, level.anchors] + self._turned(level.offsets, shapes)
             greys = _greys(images, image, corner + points * size)
-            shapes = shapes + _moves(level, greys)
-        placed: Floats = corner + shapes * size
-        return placed
+            shapes = _moved(level, shapes, greys)
+        return (corner + shapes * size).astype(np.float32)
 
     def _turned(self, offsets: Floats, shapes: Floats) -> Floats:
         """(N, P, 2): the offsets (P, 2), turned and scaled as each shape is from the mean one."""
         turn = (_complex(shapes - shapes.mean(axis=1, keepdims=True)) * self._fit).sum(axis=1)
-        turned = turn[:, None] * _complex(offsets)
-        return np.stack((turned.real, turned.imag), axis=-1).astype(np.float32)
+        turned = turn.astype(np.complex64)[:, None] * _complex(offsets).astype(np.complex64)
+        return np.stack((turned.real, turned.imag), axis=-1)
 
 
 def _complex(points: Floats) -> NDArray[np.complex128]:
@@ -53,7 +54,7 @@ def _complex(points: Floats) -> NDArray[np.complex128]:
     return wide[..., 0] + 1j * wide[..., 1]
 
 
-def _greys(images: Sequence[RgbImage], image: Indices, points: Floats) -> Greys:
+def _greys(images: Sequence[RgbImage], image: Indices, points: NDArray[np.float64]) -> Greys:
     """(N, P) means of red, green and blue at (N, P, 2) points; 0 outside the picture."""
     greys = np.zeros(points.shape[:2], np.int32)
     whole = np.floor(points + 0.5).astype(np.intp)
@@ -64,8 +65,8 @@ def _greys(images: Sequence[RgbImage], image: Indices, points: Floats) -> Greys:
     return greys
 
 
-def _moves(level: Level, greys: Greys) -> Floats:
-    """(N, L, 2): what the trees of a level add to each shape."""
+def _moved(level: Level, shapes: Floats, greys: Greys) -> Floats:
+    """(N, L, 2): the shapes, moved by each tree of a level."""
     trees = np.arange(len(level.first))
     splits = level.first.shape[1]
     faces = np.arange(len(greys))[:, None]
@@ -74,5 +75,8 @@ def _moves(level: Level, greys: Greys) -> Floats:
         first, second = level.first[trees, node], level.second[trees, node]
         left = greys[faces, first] - greys[faces, second] > level.thresholds[trees, node]
         node = 2 * node + np.where(left, 1, 2)
-    moves: Floats = level.leaves[trees, node - splits].sum(axis=1)
-    return moves
+    moves = level.leaves[trees, node - splits]
+    # Tree by tree, as dlib adds: the last digit decides which pixel is looked at next.
+    steps = np.concatenate((shapes[:, None], moves), axis=1)
+    moved: Floats = steps.cumsum(axis=1)[:, -1]
+    return moved
