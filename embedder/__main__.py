@@ -2,6 +2,7 @@
 
 python -m embedder detect PHOTO...       lists the faces of each photo
 python -m embedder compare PHOTO PHOTO   compares the largest faces of two photos
+python -m embedder evaluate ...          measures detectors and models; docs/evaluation.md
 
 Both take --model; `manage.py models list` shows which there are.
 """
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from embedder import images
 from embedder.errors import EmbedderError, ImageError
+from embedder.evaluation.arguments import add_evaluate
 from embedder.types import Face
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="compare the largest faces of two photos")
     compare.add_argument("photos", nargs=2, type=Path, metavar="PHOTO")
     compare.set_defaults(command=_compare)
+    add_evaluate(commands)
     for command in (detect, compare):
         command.add_argument(
             "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width"

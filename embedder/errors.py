@@ -60,3 +60,15 @@ class NotInstalledError(EmbedderError):
 
 class DownloadError(EmbedderError):
     """A model's file could not be fetched; nothing wrong is left behind."""
+
+
+class EvaluationError(EmbedderError):
+    """An evaluation can't be made of what was given: a folder, a list of pairs, an option."""
+
+
+class PairsError(EvaluationError):
+    """A list of pairs doesn't follow LFW's format, or names a photo that isn't there."""
+
+
+class EvaluationInterruptedError(EvaluationError):
+    """The user stopped an evaluation; the message says how far it was."""

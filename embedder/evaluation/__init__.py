@@ -1,0 +1,1 @@
+"""Evaluations by the field's own protocols; docs/evaluation.md says what each one measures."""
