@@ -1,4 +1,4 @@
-"""Faces that were embedded before, in a file for each model and kind of photo.
+"""Faces that were embedded before, in a file for each model and smallest face.
 
 The key of a face is the SHA-256 of its photo's bytes. Templates depend on the model's name alone:
 after a change of its code, empty the folder.
@@ -14,8 +14,11 @@ from uuid import uuid4
 
 import numpy as np
 
-from embedder.errors import EvaluationError
-from embedder.types import TEMPLATE_DIM, Face, Template
+from embedder.errors import EmbedderError, EvaluationError, ImageError
+from embedder.stream import Outcome
+from embedder.types import TEMPLATE_DIM, Template
+
+NO_FACE = "no_face"
 
 _ARRAYS = ("keys", "templates", "widths", "quality", "failures")
 
@@ -30,16 +33,13 @@ class Record:
     failure: str = ""
 
     @staticmethod
-    def of(face: Face) -> Record:
-        """What is kept of a face."""
-        # Parts of the quality that aren't numbers have no order to drop photos by.
-        figures = {n: float(v) for n, v in face.quality.as_dict().items() if v is not None}
-        return Record(face.template, face.detection.box.width, figures)
-
-    @staticmethod
-    def failed(code: str) -> Record:
-        """What is kept of a photo without a usable face."""
-        return Record(np.zeros(TEMPLATE_DIM, np.float32), float("nan"), {}, code)
+    def of(outcome: Outcome) -> Record:
+        """What is kept of a photo with one face at most."""
+        if outcome.faces:
+            face = outcome.faces[0]
+            return Record(face.template, face.detection.box.width, face.quality.as_dict())
+        failure = _code(outcome.error) if outcome.error else NO_FACE
+        return Record(np.zeros(TEMPLATE_DIM, np.float32), float("nan"), {}, failure)
 
 
 @dataclass(slots=True)
@@ -79,6 +79,10 @@ class FaceCache:
         )
         partial.replace(self._path)
         self._saved = len(self.records)
+
+
+def _code(error: EmbedderError) -> str:
+    return error.code if isinstance(error, ImageError) else str(error)
 
 
 def _load(path: Path) -> dict[str, Record]:

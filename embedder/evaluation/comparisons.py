@@ -52,10 +52,7 @@ class Comparisons:
         """Error rates over all pairs."""
         genuine = np.bincount(self.genuine[:, 0], minlength=_BINS)
         used = np.flatnonzero(genuine + self.impostors)
-        counts: list[Floats] = [
-            values[used].astype(np.float64) for values in (genuine, self.impostors)
-        ]
-        return metrics.weighted_curve(scores(used), *counts)
+        return metrics.weighted_curve(scores(used), genuine[used], self.impostors[used])
 
     def genuine_scores(self) -> Floats:
         """(G,): the scores of the genuine pairs."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def curve(genuine: NDArray[np.floating], impostor: NDArray[np.floating]) -> Curv
     """The curve of (G,) genuine and (I,) impostor scores; ValueError when there are none of one."""
     values, place = np.unique(np.concatenate((genuine, impostor)), return_inverse=True)
     counts = [
-        np.bincount(places, minlength=len(values)).astype(np.float64)
+        np.bincount(places, minlength=len(values))
         for places in (place[: len(genuine)], place[len(genuine) :])
     ]
     return weighted_curve(values, *counts)
@@ -53,8 +54,8 @@ def curve(genuine: NDArray[np.floating], impostor: NDArray[np.floating]) -> Curv
 
 def weighted_curve(
     values: NDArray[np.floating],
-    genuine: Floats,
-    impostor: Floats,
+    genuine: NDArray[Any],
+    impostor: NDArray[Any],
     *,
     impostor_total: float | None = None,
 ) -> Curve:
@@ -72,9 +73,9 @@ def weighted_curve(
     return Curve(thresholds, false / total, matching / matching[0], total, impostor_total is None)
 
 
-def at_or_above(weights: Floats) -> Floats:
+def at_or_above(weights: NDArray[Any]) -> Floats:
     """(V + 1,): the sum of weights from each place to the end, and 0 behind the last."""
-    return np.append(weights[::-1].cumsum()[::-1], 0.0)
+    return np.append(weights[::-1].cumsum(dtype=np.float64)[::-1], 0.0)
 
 
 def place_at_fmr(rates: Curve, fmr: float) -> int | None:
@@ -129,8 +130,8 @@ def fold_accuracies(
 def best_threshold(scores: NDArray[np.floating], genuine: NDArray[np.bool_]) -> float:
     """The score that as a threshold decides most pairs rightly; of several the middle one."""
     values, place = np.unique(scores, return_inverse=True)
-    true = at_or_above(np.bincount(place[genuine], minlength=len(values)).astype(np.float64))
-    false = at_or_above(np.bincount(place[~genuine], minlength=len(values)).astype(np.float64))
+    true = at_or_above(np.bincount(place[genuine], minlength=len(values)))
+    false = at_or_above(np.bincount(place[~genuine], minlength=len(values)))
     right = true + (false[0] - false)
     best = np.flatnonzero(right == right.max())
     return float(np.append(values, np.inf)[best[len(best) // 2]])

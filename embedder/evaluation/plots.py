@@ -74,13 +74,11 @@ def resolution(path: Path, results: Sequence[Resolution]) -> None:
     """Accuracy, and TMR at FMR 1e-3, against the width of the faces."""
     figure, (accuracy, tmr) = _panels(2)
     for result in results:
-        rows = [row for row in result.widths if row.width is not None]
-        widths = [row.width for row in rows]
-        errors = [row.accuracy_stderr for row in rows]
-        accuracy.errorbar(
-            widths, [r.accuracy for r in rows], errors, marker="o", label=result.model
-        )
-        known = [(row.width, row.tmr) for row in rows if row.tmr is not None]
+        rows = [(row.width, row) for row in result.widths if row.width is not None]
+        widths = [width for width, _ in rows]
+        values, errors = zip(*((r.accuracy, r.accuracy_stderr) for _, r in rows), strict=True)
+        accuracy.errorbar(widths, values, errors, marker="o", label=result.model)
+        known = [(width, row.tmr) for width, row in rows if row.tmr is not None]
         tmr.plot([w for w, _ in known], [t for _, t in known], marker="o", label=result.model)
     for axes, name in ((accuracy, "accuracy"), (tmr, "TMR at FMR 1e-3")):
         _label(axes, "width of the face, pixels", name)

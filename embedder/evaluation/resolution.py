@@ -8,16 +8,17 @@ are. Both photos of every pair are changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from embedder import images
 from embedder.evaluation import metrics
 from embedder.evaluation.collection import Pair
 from embedder.evaluation.comparisons import compare
-from embedder.evaluation.faces import Change, FaceReader, Faces
+from embedder.evaluation.faces import Content, FaceReader, Faces
 from embedder.evaluation.verification import accuracy
-from embedder.images import DecodedImage
 from embedder.opencv import cv2
 
 WIDTHS = (100, 80, 60, 40, 28)
@@ -82,23 +83,35 @@ def evaluate(
         )
 
     rows = [measured(original, None)]
-    for width in sorted(widths, reverse=True):
-        faces = reader.read(photos, change=narrowed_to(width), name=f"narrowed-{width}")
-        rows.append(measured(faces, width))
+    rows += [
+        measured(reader.read(photos, narrowed(photos, original, width)), width)
+        for width in sorted(widths, reverse=True)
+    ]
     return Resolution(reader.model, float(np.nanmedian(original.widths)), len(photos), rows)
 
 
-def narrowed_to(width: int) -> Change:
-    """What reduces a photo until its face is `width` pixels wide, and enlarges it again."""
+def narrowed(photos: Sequence[Path], faces: Faces, width: int) -> Content:
+    """What reads a photo, reduces it until its face is `width` pixels wide, and enlarges it again.
 
-    def change(photo: DecodedImage, face: float) -> DecodedImage:
-        if face <= width:
-            return photo
-        height_now, width_now = photo.pixels.shape[:2]
-        factor = width / (face * photo.scale)
-        small = (max(1, round(width_now * factor)), max(1, round(height_now * factor)))
-        reduced = cv2.resize(photo.pixels, small, interpolation=cv2.INTER_AREA)
-        again = cv2.resize(reduced, (width_now, height_now), interpolation=cv2.INTER_CUBIC)
-        return replace(photo, pixels=np.asarray(again, np.uint8))
+    Photos whose face is narrower, or that have none, are read as they are.
+    """
+    factors = dict(zip(photos, width / faces.widths, strict=True))
 
-    return change
+    def content(photo: Path) -> bytes:
+        data = photo.read_bytes()
+        # NaN, a photo without a face, isn't less than 1 either.
+        return _blurred(data, factors[photo]) if factors[photo] < 1 else data
+
+    return content
+
+
+def _blurred(data: bytes, factor: float) -> bytes:
+    """A PNG of a photo that was reduced by a factor and enlarged to its old size."""
+    pixels = images.decode(data).pixels
+    height, width = pixels.shape[:2]
+    small = (max(1, round(width * factor)), max(1, round(height * factor)))
+    reduced = cv2.resize(pixels, small, interpolation=cv2.INTER_AREA)
+    again = cv2.resize(reduced, (width, height), interpolation=cv2.INTER_CUBIC)
+    # Without loss, and quickly: it is read again at once.
+    png = cv2.imencode(".png", again[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]
+    return bytes(png)
