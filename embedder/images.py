@@ -27,7 +27,7 @@ MIN_SIDE = 80
 MAX_ASPECT = 20
 """Longer side over shorter side; beyond it a picture is a stripe, not a photo."""
 
-WORKING_SIDE = 1024
+WORKING_SIDE = 1600
 """Photos whose longer side is no longer than this, in pixels, gain nothing by being reduced."""
 
 FINDABLE_WIDTH = 20

@@ -129,7 +129,7 @@ class Pipeline:
         choose: Choice | None = None,
         runs: int | None = None,
     ) -> Iterator[Outcome]:
-        """The outcome of each photo of many, in order, on all cores; see `embedder.stream`."""
+        """The outcome of each photo of many, in order, on all cores: see `embedder.stream`."""
         return stream(self, photos, min_face=min_face, choose=choose, runs=runs)
 
     def crops(self, image: DecodedImage, faces: Sequence[Detection]) -> NDArray[np.uint8]:

@@ -46,18 +46,22 @@ def stream(
     min_face: float = 40.0,
     choose: Choice | None = None,
     runs: int | None = None,
+    batch: int = BATCH,
+    max_pixels: int = images.MAX_PIXELS,
 ) -> Iterator[Outcome]:
     """The outcome of each photo, in the order of the photos, which are read as they are needed.
 
     `runs` batches are computed at once, by default one on each core, for which the pipeline is
-    to be loaded with one thread. At most one batch more is in memory.
+    to be loaded with one thread. At most one batch more is in memory. A batch has up to `batch`
+    photos; one of more than `max_pixels` is refused.
     """
     runs = runs or cores()
+    work = _Work(pipeline, min_face, choose, max_pixels)
     with ThreadPoolExecutor(runs, thread_name_prefix="stream") as pool:
         waiting: deque[Future[list[Outcome]]] = deque()
         try:
-            for batch in _batches(photos, min_face):
-                waiting.append(pool.submit(_outcomes, pipeline, batch, min_face, choose))
+            for members in _batches(photos, min_face, batch):
+                waiting.append(pool.submit(work.outcomes, members))
                 if len(waiting) > runs:
                     yield from waiting.popleft().result()
             while waiting:
@@ -73,13 +77,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def _batches(photos: Iterable[bytes], min_face: float) -> Iterator[list[bytes]]:
-    """Photos in turn, as many together as `BATCH` and `BATCH_PIXELS` allow."""
+def _batches(photos: Iterable[bytes], min_face: float, most: int) -> Iterator[list[bytes]]:
+    """Photos in turn, as many together as `most` and `BATCH_PIXELS` allow."""
     batch: list[bytes] = []
     filled = 0
     for photo in photos:
         pixels = _pixels(photo, min_face)
-        if batch and (len(batch) == BATCH or filled + pixels > BATCH_PIXELS):
+        if batch and (len(batch) == most or filled + pixels > BATCH_PIXELS):
             yield batch
             batch, filled = [], 0
         batch.append(photo)
@@ -98,39 +102,45 @@ def _pixels(photo: bytes, min_face: float) -> int:
     return round(info.width * info.height * scale**2)
 
 
-def _outcomes(
-    pipeline: Pipeline, photos: Sequence[bytes], min_face: float, choose: Choice | None
-) -> list[Outcome]:
-    """Outcomes of a batch. A photo that can't be decoded fails alone."""
-    decoded = [_decoded(photo, min_face) for photo in photos]
-    pictures = [image for image in decoded if isinstance(image, DecodedImage)]
-    found = iter(_recognised(pipeline, pictures, min_face, choose))
-    return [
-        next(found) if isinstance(image, DecodedImage) else Outcome(None, (), image)
-        for image in decoded
-    ]
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is done with each batch."""
+
+    pipeline: Pipeline
+    min_face: float
+    choose: Choice | None
+    max_pixels: int
+
+    def outcomes(self, photos: Sequence[bytes]) -> list[Outcome]:
+        """Outcomes of a batch. A photo that can't be decoded fails alone."""
+        decoded = [decoded_or_error(photo, self.min_face, self.max_pixels) for photo in photos]
+        pictures = [image for image in decoded if isinstance(image, DecodedImage)]
+        found = iter(self._recognised(pictures))
+        return [
+            next(found) if isinstance(image, DecodedImage) else Outcome(None, (), image)
+            for image in decoded
+        ]
+
+    def _recognised(self, pictures: Sequence[DecodedImage]) -> list[Outcome]:
+        try:
+            faces = self.pipeline.embed(pictures, self._chosen(pictures))
+        except EmbedderError as error:
+            if len(pictures) == 1:
+                return [Outcome(pictures[0].info, (), error)]
+            # One of them is bad: each finds out alone.
+            return [self._recognised([picture])[0] for picture in pictures]
+        return [Outcome(p.info, each) for p, each in zip(pictures, faces, strict=True)]
+
+    def _chosen(self, pictures: Sequence[DecodedImage]) -> Sequence[Sequence[Detection]]:
+        found = self.pipeline.detect(pictures, min_face=self.min_face)
+        if self.choose is None:
+            return found
+        return [self.choose(p.info, faces) for p, faces in zip(pictures, found, strict=True)]
 
 
-def _decoded(photo: bytes, min_face: float) -> DecodedImage | ImageError:
+def decoded_or_error(photo: bytes, min_face: float, max_pixels: int) -> DecodedImage | ImageError:
+    """The picture, no larger than it takes to find its faces, or why there is none."""
     try:
-        return images.decode(photo, min_face=min_face)
+        return images.decode(photo, min_face=min_face, max_pixels=max_pixels)
     except ImageError as error:
         return error
-
-
-def _recognised(
-    pipeline: Pipeline, pictures: Sequence[DecodedImage], min_face: float, choose: Choice | None
-) -> list[Outcome]:
-    try:
-        found = pipeline.detect(pictures, min_face=min_face)
-        wanted: Sequence[Sequence[Detection]] = found
-        if choose is not None:
-            wanted = [choose(p.info, faces) for p, faces in zip(pictures, found, strict=True)]
-        faces = pipeline.embed(pictures, wanted)
-    except EmbedderError as error:
-        if len(pictures) == 1:
-            return [Outcome(pictures[0].info, (), error)]
-        # One of them is bad: each finds out alone.
-        alone = ([picture] for picture in pictures)
-        return [_recognised(pipeline, one, min_face, choose)[0] for one in alone]
-    return [Outcome(p.info, each) for p, each in zip(pictures, faces, strict=True)]

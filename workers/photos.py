@@ -13,7 +13,7 @@ from common.memory import give_back_free_memory
 from common.queue import PROCESS_PHOTOS, enqueue
 from config.celery import app
 from enrolment.processing import process_photos
-from photos.pipeline import warm_up
+from photos.pipeline import warm_up, work_in_bulk
 from photos.services import LEASE, release_held_by
 
 from .deadline import deadline
@@ -41,6 +41,7 @@ def take_over(sender: str, **_: Any) -> None:
 def load_networks(sender: Any, **_: Any) -> None:
     """Before the first photo comes, if photos are this worker's work."""
     if PHOTO_QUEUE in sender.app.amqp.queues.consume_from:
+        work_in_bulk()
         warm_up()
 
 

@@ -1,4 +1,4 @@
-"""What a worker does with photos: decode, detect, choose, embed, enrol.
+"""What a worker does with photos: decode, detect, embed, choose, enrol.
 
 Each photo ends in one transaction that stores its faces, the person's fused template, the outbox
 row and the final state, or nothing. So a run may die anywhere and be repeated.
@@ -7,23 +7,25 @@ row and the final state, or nothing. So a run may die anywhere and be repeated.
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from accounts.actors import system
 from audit.services import record
-from common.errors import NotFound, Problem, TooLarge
-from embedder.errors import EmbedderError
-from embedder.images import DecodedImage
+from common.errors import NotFound, Problem
+from common.uploads import too_large
+from embedder.errors import ImageError
+from embedder.images import ImageInfo
+from embedder.stream import Outcome
 from embedder.types import Box
 from embedder.types import Face as FoundFace
 from people.locks import lock_person
 from people.models import Person, SeveralFaces
 from photos import pipeline
 from photos.faces import box_figures, landmark_figures
-from photos.intake import BadPhoto, decode_photo
+from photos.intake import bad_photo
 from photos.models import Face, Photo, PhotoState
 from photos.services import claim, fail, finish, locked_if_leased
 from vectors.codec import encode
@@ -33,30 +35,20 @@ from .fusion import refresh_template
 
 logger = logging.getLogger(__name__)
 
-CHUNK = 16
 ACTOR = system("photo-worker")
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
-    """A photo and its picture."""
-
-    photo: Photo
-    image: DecodedImage
-
-
-def process_photos(hints: Sequence[UUID], limit: int = CHUNK, worker: str = "") -> int:
+def process_photos(hints: Sequence[UUID], limit: int | None = None, worker: str = "") -> int:
     """Claim photos for `worker` and bring each to a final state, or back to the queue.
 
     `hints` are taken first; a hint that is finished, deleted or in other hands is passed over.
-    Returns how many.
+    `limit` None takes as many as keep all cores busy. Returns how many.
     """
-    lease, photos = claim(hints, limit, worker)
+    lease, photos = claim(hints, limit or pipeline.stream_length(), worker)
     try:
-        readable = [each for photo in photos if (each := _read(photo, lease)) is not None]
-        by_model: dict[str, list[Readable]] = defaultdict(list)
-        for each in readable:
-            by_model[each.photo.gallery.model].append(each)
+        by_model: dict[str, list[Photo]] = defaultdict(list)
+        for photo in photos:
+            by_model[photo.gallery.model].append(photo)
         for model, group in by_model.items():
             _process_group(model, group, lease)
     except Exception as error:
@@ -67,21 +59,37 @@ def process_photos(hints: Sequence[UUID], limit: int = CHUNK, worker: str = "") 
     return len(photos)
 
 
-def _read(photo: Photo, lease: UUID) -> Readable | None:
-    """The picture of a photo; None if it is finished for want of one."""
+def _process_group(model: str, photos: Sequence[Photo], lease: UUID) -> None:
+    files = [(photo, data) for photo in photos if (data := _read(photo, lease)) is not None]
+    outcomes = pipeline.stream(model, [data for _, data in files])
+    for (photo, _), outcome in zip(files, outcomes, strict=True):
+        _settle(photo, outcome, lease)
+
+
+def _read(photo: Photo, lease: UUID) -> bytes | None:
+    """The content of a photo's file; None if the photo is finished for want of it."""
     try:
         with photo.original.file.open("rb") as stored:
-            data = stored.read()
+            data: bytes = stored.read()
     except OSError as error:
         logger.warning("photo %s: its file cannot be read: %s", photo.public_id, error)
         fail(photo, lease, "its file could not be read")
         return None
-    try:
-        return Readable(photo, decode_photo(data))
-    except (BadPhoto, TooLarge) as problem:
-        # It was good when it came: the decoder or the limits have changed since.
-        _reject_unread(photo, lease, problem)
+    if len(data) > settings.MAX_UPLOAD_BYTES:
+        _reject_unread(photo, lease, too_large())
         return None
+    return data
+
+
+def _settle(photo: Photo, outcome: Outcome, lease: UUID) -> None:
+    if isinstance(outcome.error, ImageError):
+        # It was good when it came: the decoder or the limits have changed since.
+        _reject_unread(photo, lease, bad_photo(outcome.error))
+    elif outcome.error is not None or outcome.info is None:
+        logger.error("photo %s could not be embedded", photo.public_id, exc_info=outcome.error)
+        fail(photo, lease, f"with {type(outcome.error).__name__}")
+    else:
+        _conclude(photo, outcome.info, outcome.faces, lease)
 
 
 @transaction.atomic
@@ -92,27 +100,15 @@ def _reject_unread(photo: Photo, lease: UUID, problem: Problem) -> None:
         _record(held)
 
 
-def _process_group(model: str, group: Sequence[Readable], lease: UUID) -> None:
-    images = [each.image for each in group]
-    detections = pipeline.detect(model, images)
-    faces = pipeline.embed(model, images, detections)
-    for each, found in zip(group, faces, strict=True):
-        try:
-            _conclude(each, found, lease)
-        except EmbedderError as error:
-            logger.exception("photo %s could not be embedded", each.photo.public_id)
-            fail(each.photo, lease, f"with {type(error).__name__}")
-
-
 @transaction.atomic
-def _conclude(each: Readable, found: Sequence[FoundFace], lease: UUID) -> None:
+def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: UUID) -> None:
     """Store what was found on one photo, and what follows from it for its person."""
-    person = _lock_person(each.photo)
-    photo = locked_if_leased(each.photo, lease)
+    person = _lock_person(stale)
+    photo = locked_if_leased(stale, lease)
     if photo is None:
         return
-    photo.gallery = each.photo.gallery
-    choice = _choose(photo, each.image, found)
+    photo.gallery = stale.gallery
+    choice = _choose(photo, info, found)
     faces = _store_faces(photo, found, choice)
     if choice.index is None:
         finish(photo, PhotoState.REJECTED, choice.code, choice.text)
@@ -134,11 +130,11 @@ def _lock_person(photo: Photo) -> Person | None:
         return None  # erased, and the photo with them
 
 
-def _choose(photo: Photo, image: DecodedImage, found: Sequence[FoundFace]) -> Choice:
+def _choose(photo: Photo, info: ImageInfo, found: Sequence[FoundFace]) -> Choice:
     policy = SeveralFaces(photo.several_faces or photo.gallery.several_faces)
     return choose(
         found,
-        size=(image.info.width, image.info.height),
+        size=(info.width, info.height),
         gates=photo.gallery.gates,
         several_faces=policy,
         box=Box(**photo.face_box) if photo.face_box else None,

@@ -12,9 +12,9 @@ from common.uploads import too_large
 from embedder.errors import ImageError
 from embedder.images import DecodedImage, ImageInfo, decode
 
-# The longer side, in pixels, to which large photos are reduced while they are decoded. A face of
-# 100 px on a photo of 24 megapixels keeps 34 px: enough to find it. (docs/adr/0005-domain.md)
-WORKING_SIDE = 2048
+# Faces narrower than this are not looked for, in pixels of the original photo. Large photos are
+# reduced while they are decoded, as far as such a face can still be found.
+SMALLEST_FACE = 40.0
 
 # Decoding 50 megapixels takes a gigabyte for a moment: not in all the web's threads at once.
 _turns = threading.BoundedSemaphore(2)
@@ -50,17 +50,27 @@ def examine(data: bytes) -> Intake:
     return Intake(data, hashlib.sha256(data).hexdigest(), decoded.info)
 
 
-def decode_photo(data: bytes, max_side: int = WORKING_SIDE) -> DecodedImage:
-    """Decode a photo to 8-bit RGB, upright, its longer side at most `max_side` pixels.
+def decode_photo(data: bytes, max_side: int | None = None) -> DecodedImage:
+    """Decode a photo to 8-bit RGB, upright, as large as it takes to find its faces.
+
+    With `max_side` its longer side has at most so many pixels instead, to be shown.
 
     Raises:
         BadPhoto, TooLarge: it can't be decoded, or is not allowed.
     """
     if len(data) > settings.MAX_UPLOAD_BYTES:
         raise too_large()
+    min_face = SMALLEST_FACE if max_side is None else None
     try:
         with _turns:
-            return decode(data, max_side=max_side, max_pixels=settings.MAX_PIXELS)
+            return decode(
+                data, max_side=max_side, min_face=min_face, max_pixels=settings.MAX_PIXELS
+            )
     except ImageError as error:
-        status = _STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
-        raise BadPhoto(error.message, code=error.code, status=status) from error
+        raise bad_photo(error) from error
+
+
+def bad_photo(error: ImageError) -> BadPhoto:
+    """The same as an answer of the API."""
+    status = _STATUS.get(error.code, HTTPStatus.UNPROCESSABLE_ENTITY)
+    return BadPhoto(error.message, code=error.code, status=status)

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -18,21 +18,24 @@ from django.conf import settings
 from common.errors import Unavailable
 from embedder.errors import EmbedderError
 from embedder.images import DecodedImage, decode, encode_jpeg
+from embedder.stream import Outcome
+from embedder.stream import stream as stream_photos
 from embedder.types import Detection, Face, Quality
 from people.models import DEFAULT_MODEL
 
 from .batching import Batcher
+from .intake import SMALLEST_FACE
 
 if TYPE_CHECKING:
     from embedder.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
 
-# Faces narrower than this are not looked for, in pixels of the original photo.
-SMALLEST_FACE = 40.0
 BLANK_SIDE = 256
 # Pixels that are worked on together: 32 small photos; a large one is worked on alone.
 BATCH_PIXELS = 2_100_000
+# Photos of a stream that a run takes at once: nearly as fast as 32, and all runs get some.
+STREAM_BATCH = 8
 # Each run of the networks takes memory, up to 200 MB for a large photo.
 MAX_RUNNERS = 8
 # A network's many short steps each want the interpreter back. With Python's own 5 ms between turns
@@ -44,10 +47,11 @@ _pipelines: dict[str, "Pipeline"] = {}
 
 @dataclass
 class _Computing:
-    """How the process shares its cores out."""
+    """How the process shares its cores out; `runs` are those of a stream."""
 
     threads: int
     batches: Batcher
+    runs: int = 1
 
 
 _computing = _Computing(settings.TORCH_THREADS or os.cpu_count() or 1, Batcher(BATCH_PIXELS))
@@ -150,6 +154,29 @@ class _Embed:
 
 def _pixels(images: Sequence[DecodedImage]) -> int:
     return sum(image.pixels.shape[0] * image.pixels.shape[1] for image in images)
+
+
+def stream(model: str, photos: Iterable[bytes]) -> Iterator[Outcome]:
+    """What becomes of each photo, in order; several batches of them are computed at once."""
+    return stream_photos(
+        pipeline(model),
+        photos,
+        min_face=SMALLEST_FACE,
+        runs=_computing.runs,
+        batch=STREAM_BATCH,
+        max_pixels=settings.MAX_PIXELS,
+    )
+
+
+def stream_length() -> int:
+    """How many photos keep all runs of a stream busy."""
+    return STREAM_BATCH * max(2, _computing.runs)
+
+
+def work_in_bulk() -> None:
+    """For a process that works on streams of photos: a run of one thread for each core."""
+    _computing.runs = min(_computing.threads, MAX_RUNNERS)
+    _computing.threads = 1
 
 
 def answer_many() -> None:

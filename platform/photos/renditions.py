@@ -9,11 +9,12 @@ from common.errors import Problem
 from embedder.images import crop, encode_jpeg
 from embedder.types import Box
 
-from .intake import WORKING_SIDE, decode_photo
+from .intake import decode_photo
 from .models import Face, Original, Photo
 
-# The longer side of photos as they are shown, in pixels.
+# The longer side, in pixels: of photos as they are shown, and of those that a face is cut from.
 DISPLAY_SIDE = 1600
+WORKING_SIDE = 2048
 THUMBNAIL_SIDE = 400
 # Of a face in a list, in pixels.
 FACE_WIDTH = 144

@@ -27,12 +27,9 @@ def assert_same(one: Sequence[Face], other: Sequence[Face]) -> None:
         assert float(a.template @ b.template) > 0.9999
 
 
-def test_outcomes_come_in_order_and_are_those_of_one_by_one(
-    pipeline: Pipeline, lfw: Lfw, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "BATCH", 4)
+def test_outcomes_come_in_order_and_are_those_of_one_by_one(pipeline: Pipeline, lfw: Lfw) -> None:
     files = photos(lfw, 14)
-    outcomes = list(pipeline.stream(files, runs=2))
+    outcomes = list(stream.stream(pipeline, files, runs=2, batch=4))
     assert len(outcomes) == 14
     for file, outcome in zip(files, outcomes, strict=True):
         (alone,) = pipeline.process([images.decode(file)])
@@ -58,13 +55,13 @@ def test_a_photo_that_cannot_be_decoded_fails_alone(pipeline: Pipeline, lfw: Lfw
 
 def test_no_photos_and_only_bad_ones(pipeline: Pipeline) -> None:
     assert list(pipeline.stream([])) == []
+    (large,) = stream.stream(pipeline, [saved(scene(300, 200), "PNG")], max_pixels=59_999)
+    assert isinstance(large.error, ImageError)
+    assert large.error.code == "too_many_pixels"
     assert [o.error is None for o in pipeline.stream([b"", b"no photo"])] == [False, False]
 
 
-def test_photos_are_read_as_they_are_needed(
-    pipeline: Pipeline, lfw: Lfw, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(stream, "BATCH", 2)
+def test_photos_are_read_as_they_are_needed(pipeline: Pipeline, lfw: Lfw) -> None:
     (photo,) = photos(lfw, 1)
     read = 0
 
@@ -73,7 +70,7 @@ def test_photos_are_read_as_they_are_needed(
         for read in itertools.count(1):  # noqa: B007 - counts for the test
             yield photo
 
-    outcomes = pipeline.stream(endless(), runs=2)
+    outcomes = stream.stream(pipeline, endless(), runs=2, batch=2)
     assert read == 0
     next(outcomes)
     # Two batches are computed and one waits; a batch ends where the photo after it is seen.
@@ -86,7 +83,7 @@ def test_photos_are_read_as_they_are_needed(
 
 def test_large_photos_are_worked_on_alone_and_small_ones_together(lfw: Lfw) -> None:
     small, large = lfw.bytes(lfw.people(1)[0]), saved(scene(4000, 3000), "JPEG")
-    batches = stream._batches([small] * 40 + [large, large] + [small] * 3, min_face=40)
+    batches = stream._batches([small] * 40 + [large, large] + [small] * 3, min_face=40, most=32)
     assert [len(batch) for batch in batches] == [32, 8, 1, 1, 3]
 
 

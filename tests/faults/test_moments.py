@@ -28,8 +28,8 @@ def test_deaths_between_two_writes_and_a_photo_that_kills_its_worker(
         # In Milvus, and the database knows nothing of it.
         {"module": "vectors.milvus", "name": "upsert", "when": "after", "times": 2},
         {
-            "module": "enrolment.processing",
-            "name": "decode_photo",
+            "module": "embedder.stream",
+            "name": "decoded_or_error",
             "sha256": poison,
             "when": "before",
             "times": 99,
@@ -44,7 +44,7 @@ def test_deaths_between_two_writes_and_a_photo_that_kills_its_worker(
         log = here.stack.log
 
     deaths = Counter(path.name.rpartition("-")[0] for path in (tmp_path / "deaths").iterdir())
-    assert deaths == {"enqueue": 2, "upsert": 2, "decode_photo": 3}
+    assert deaths == {"enqueue": 2, "upsert": 2, "decoded_or_error": 3}
     assert states["quarantined"] == 1
     assert (victim["state"], victim["code"]) == ("quarantined", "quarantined")
     assert "Traceback" not in log

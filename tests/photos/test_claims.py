@@ -12,6 +12,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from embedder.errors import TemplateError
+from embedder.images import inspect
+from embedder.stream import Outcome
 from enrolment import processing
 from enrolment.processing import process_photos
 from enrolment.services import delete_photo, erase
@@ -46,15 +48,15 @@ def let_leases_run_out() -> None:
 
 
 def during(monkeypatch: pytest.MonkeyPatch, act: Any) -> None:
-    """Let something happen once, while the worker detects faces."""
-    real, acts = pipeline.detect, [act]
+    """Let something happen once, while the worker has photos in hand."""
+    real, acts = pipeline.stream, [act]
 
-    def detect(*args: Any) -> Any:
+    def stream(*args: Any) -> Any:
         if acts:
             acts.pop()()
         return real(*args)
 
-    monkeypatch.setattr(pipeline, "detect", detect)
+    monkeypatch.setattr(pipeline, "stream", stream)
 
 
 def test_a_worker_takes_what_was_hinted_at_and_then_the_oldest(photos: list[Photo]) -> None:
@@ -167,10 +169,10 @@ def test_a_face_that_cannot_be_embedded_gives_the_photo_back(
 ) -> None:
     photo = store(person, lfw.bytes(WHO))
 
-    def conclude(*_: Any) -> None:
-        raise TemplateError
+    def stream(model: str, files: list[bytes]) -> list[Outcome]:
+        return [Outcome(inspect(data), (), TemplateError("not finite")) for data in files]
 
-    monkeypatch.setattr(processing, "_conclude", conclude)
+    monkeypatch.setattr(pipeline, "stream", stream)
     assert process_photos([]) == 1
     assert (now(photo).state, now(photo).attempts) == ("received", 1)
 
