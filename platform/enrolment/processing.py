@@ -5,8 +5,8 @@ row and the final state, or nothing. So a run may die anywhere and be repeated.
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from django.conf import settings
@@ -60,10 +60,18 @@ def process_photos(hints: Sequence[UUID], limit: int | None = None, worker: str 
 
 
 def _process_group(model: str, photos: Sequence[Photo], lease: UUID) -> None:
-    files = [(photo, data) for photo in photos if (data := _read(photo, lease)) is not None]
-    outcomes = pipeline.stream(model, [data for _, data in files])
-    for (photo, _), outcome in zip(files, outcomes, strict=True):
-        _settle(photo, outcome, lease)
+    in_hand: deque[Photo] = deque()
+
+    def contents() -> Iterator[bytes]:
+        # Read as they are needed: all files of a claim at once could fill the memory.
+        for photo in photos:
+            data = _read(photo, lease)
+            if data is not None:
+                in_hand.append(photo)
+                yield data
+
+    for outcome in pipeline.stream(model, contents()):
+        _settle(in_hand.popleft(), outcome, lease)
 
 
 def _read(photo: Photo, lease: UUID) -> bytes | None:
