@@ -87,12 +87,13 @@ def _code(error: EmbedderError) -> str:
 
 def _load(path: Path) -> dict[str, Record]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Given a path, numpy leaves a file open that turns out to be no archive.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
             keys, templates, widths, quality, failures = (arrays[name] for name in _ARRAYS)
         rows = zip(templates, widths, quality, failures, strict=True)
         return {
             str(key): Record(template, float(width), json.loads(str(figures)), str(failure))
             for key, (template, width, figures, failure) in zip(keys, rows, strict=True)
         }
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise EvaluationError(f"{path} is not a cache of faces. Remove it.") from error

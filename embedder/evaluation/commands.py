@@ -140,7 +140,7 @@ def run_quality(options: argparse.Namespace) -> list[str]:
 def _check_outputs(options: argparse.Namespace) -> None:
     report.check_writable(options.json, options.plot)
     if options.plot is not None:
-        plots.check_available()
+        plots.check(options.plot)
 
 
 def _of_pairs(collection: Collection, photos: set[Path]) -> Collection:

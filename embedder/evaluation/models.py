@@ -1,4 +1,4 @@
-"""Where models and detectors come from, by name."""
+"""Where models and detectors come from, by name: the catalogue."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ DEFAULT = "mtcnn-dlib-resnet"
 
 
 def pipeline(name: str) -> Pipeline:
-    """The model of this name, on one thread: evaluations run a batch on each core."""
+    """The model of this name, on one thread: a batch is computed on each core.
+
+    Raises as `Catalogue.load_pipeline` does.
+    """
     return load_pipeline(name, threads=1)
 
 
 def detectors() -> list[str]:
     """The names of all detectors that are installed."""
-    return [each.name for each in Catalogue().installed(DETECTION)]
+    return [manifest.name for manifest in Catalogue().installed(DETECTION)]
 
 
 def detector(name: str) -> Detector:
-    """The detector of this name, on all cores."""
+    """The detector of this name. Raises as `Catalogue.load_detector` does."""
     return load_detector(name)

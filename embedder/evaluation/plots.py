@@ -5,6 +5,7 @@ matplotlib comes with `pip install 'likeness[evaluation]'`; without it everythin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,26 +29,32 @@ if TYPE_CHECKING:
 
 _DPI = 80
 _PANEL = (5.2, 4.2)
+_COLUMNS = 3
 _LOWEST = 1e-6
 _BINS = 200
 _POINTS = 400
 
 
-def check_available() -> None:
-    """Raise EvaluationError where matplotlib isn't installed."""
+def check(path: Path) -> None:
+    """Raise EvaluationError where matplotlib isn't installed, or knows no such files."""
     if find_spec("matplotlib") is None:
         raise EvaluationError(
             "Plots need matplotlib. Install it: pip install 'likeness[evaluation]'"
         )
+    from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - an optional extra
+
+    if path.suffix.lstrip(".") not in FigureCanvasBase.filetypes:
+        raise EvaluationError(f"{path}: plots are .png or .svg files. Give it such a name.")
 
 
 def verification(path: Path, results: Sequence[Verification]) -> None:
     """DET curves of all models, and the scores' histogram of each."""
     figure, (det, *histograms) = _panels(1 + len(results))
+    _logarithmic(det)
     for result in results:
         fmr, fnmr = _thinned(result.curve)
         det.plot(fmr, fnmr, label=result.model)
-    _det(det, "FMR", "FNMR")
+    _label(det, "FMR", "FNMR")
     det.set_title(f"All pairs of {results[0].photos:,} photos")
     for axes, result in zip(histograms, results, strict=True):
         _histogram(axes, result.comparisons)
@@ -60,12 +67,13 @@ def identification_curves(path: Path, results: Sequence[Identification]) -> None
     figure, panels = _panels(len(results))
     styles = {identification.ONE: ":", identification.BEST: "--", identification.FUSED: "-"}
     for axes, result in zip(panels, results, strict=True):
+        _logarithmic(axes)
         sizes = sorted({size for size, _ in result.searches})
         for (size, way), searches in result.searches.items():
             fpir, fnir = _thinned(searches.curve())
             colour = f"C{sizes.index(size)}"
             axes.plot(fpir, fnir, styles[way], color=colour, label=f"{size:,} people, {way}")
-        _det(axes, "FPIR", "FNIR")
+        _label(axes, "FPIR", "FNIR")
         axes.set_title(result.model)
     _save(figure, path)
 
@@ -121,12 +129,14 @@ def detection(path: Path, results: Sequence[Detection]) -> None:
 
 
 def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with panels side by side, without the state that pyplot keeps."""
+    """A figure with panels, three in a row, without the state that pyplot keeps."""
     from matplotlib.figure import Figure  # noqa: PLC0415 - an optional extra
 
+    rows, columns = math.ceil(count / _COLUMNS), min(count, _COLUMNS)
     width, height = _PANEL
-    figure = Figure(figsize=(width * count, height), layout="constrained")
-    return figure, list(figure.subplots(1, count, squeeze=False)[0])
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(count)]
+    return figure, panels
 
 
 def _thinned(curve: Curve) -> tuple[Floats, Floats]:
@@ -138,11 +148,11 @@ def _thinned(curve: Curve) -> tuple[Floats, Floats]:
     return rising[place], curve.fnmr[::-1][place]
 
 
-def _det(axes: Axes, x: str, y: str) -> None:
+def _logarithmic(axes: Axes) -> None:
+    """Both axes of a panel that is still empty: matplotlib warns where it finds only zeros."""
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(right=1)
-    _label(axes, x, y)
 
 
 def _label(axes: Axes, x: str, y: str) -> None:
@@ -166,8 +176,4 @@ def _histogram(axes: Axes, comparisons: Comparisons) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """Raises EvaluationError for an ending that matplotlib doesn't know."""
-    try:
-        figure.savefig(path, dpi=_DPI)
-    except ValueError as error:
-        raise EvaluationError(f"{path}: {error}") from error
+    figure.savefig(path, dpi=_DPI)
