@@ -22,6 +22,7 @@ from embedder.detectors import inputs, mtcnn_networks
 from embedder.detectors.mipmaps import Mipmaps
 from embedder.detectors.nms import Floats, Indices, suppress
 from embedder.detectors.rows import detections
+from embedder.device import device
 from embedder.types import Detection, RgbImage
 
 _WINDOW = 12
@@ -31,6 +32,9 @@ _NMS_LEVEL, _NMS_PROPOSALS, _NMS_REFINED, _NMS_OUTPUT = 0.5, 0.7, 0.7, 0.7
 _CHUNK = 512
 # Greatest number of pixels of a pyramid level, over all its images, that go through at once.
 _LEVEL_PIXELS = 1_000_000
+# Pixels of a strip of a large level: what lies between the proposal network's layers then stays in
+# the processor's cache, which halves the time.
+_STRIP_PIXELS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Mtcnn:
     def _windows(self, pictures: Mipmaps, members: Indices, scale: float) -> _Candidates:
         """Windows above the threshold, moved by their offsets, in pixels of the full picture."""
         small, ratios = zip(*(pictures.resized(int(i), scale) for i in members), strict=True)
-        scores, offsets = self._proposal(_normalised(np.stack(small)))
+        scores, offsets = _in_strips(self._proposal, np.stack(small))
         found, row, column = torch.nonzero(scores > self._thresholds[0], as_tuple=True)
         corner = torch.stack((column, row), dim=1).float() * _STRIDE
         windows = torch.cat((corner, corner + _WINDOW), dim=1)
@@ -154,9 +158,24 @@ def _by_shape(images: Sequence[RgbImage]) -> dict[tuple[int, int], list[int]]:
     return shapes
 
 
+def _in_strips(
+    network: Callable[[Tensor], tuple[Tensor, ...]], batch: NDArray[np.uint8]
+) -> tuple[Tensor, ...]:
+    """What the proposal network makes of (N, H, W, 3) pictures, in strips of their rows."""
+    height, width = batch.shape[1:3]
+    # A whole number of strides, so that the windows of the strips are those of the picture.
+    rows = max(_WINDOW, _STRIP_PIXELS // (len(batch) * width) // _STRIDE * _STRIDE)
+    strips = [
+        network(_normalised(batch[:, top : top + rows + _WINDOW - _STRIDE]))
+        for top in range(0, height - _WINDOW + 1, rows)
+    ]
+    # Rows are the last but one dimension of the scores (N, h, w) and of the offsets (N, 4, h, w).
+    return tuple(torch.cat(parts, dim=-2).cpu() for parts in zip(*strips, strict=True))
+
+
 def _normalised(batch: NDArray[np.uint8]) -> Tensor:
     """(N, H, W, 3) bytes to (N, 3, H, W) in -1 to 1."""
-    return (torch.from_numpy(batch).permute(0, 3, 1, 2).float() - 127.5) / 128
+    return (device().take(batch).float() - 127.5) / 128
 
 
 def _concatenate(parts: Sequence[_Candidates]) -> _Candidates:
@@ -205,5 +224,5 @@ def _in_chunks(
     for start in range(0, max(len(squares), 1), _CHUNK):
         rows = slice(start, start + _CHUNK)
         patches = pictures.patches(image[rows], squares[rows], side)
-        parts.append([output.numpy() for output in network(_normalised(patches))])
+        parts.append([output.cpu().numpy() for output in network(_normalised(patches))])
     return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from embedder import weights
+from embedder.device import device
 from embedder.errors import WeightsError
 
 _Arrays = Iterator[NDArray[np.float32]]
@@ -149,5 +150,5 @@ def load() -> tuple[ProposalNet, RefineNet, OutputNet]:
     except StopIteration as error:
         raise WeightsError("A weights file of the package mtcnn has too few arrays.") from error
     for network in networks:
-        network.eval().requires_grad_(requires_grad=False)
+        network.eval().requires_grad_(requires_grad=False).to(device().place)
     return networks

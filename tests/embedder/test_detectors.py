@@ -13,6 +13,7 @@ import skimage.data
 
 from embedder import weights
 from embedder.align import similarity
+from embedder.detectors import mtcnn
 from embedder.detectors.base import Detector
 from embedder.detectors.haar import Haar
 from embedder.detectors.hog import Hog
@@ -219,6 +220,20 @@ def test_threads_share_a_detector(detector: Detector, portraits: list[RgbImage])
 
 
 # Settings
+
+
+def test_mtcnn_finds_the_same_in_strips(
+    detectors: dict[str, Detector], crowd: RgbImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mtcnn, "_STRIP_PIXELS", 10**9)
+    whole = detectors["mtcnn"].detect([crowd, crowd[:-1]], 40)
+    for pixels in (1, 4_000, 20_000):
+        monkeypatch.setattr(mtcnn, "_STRIP_PIXELS", pixels)
+        strips = detectors["mtcnn"].detect([crowd, crowd[:-1]], 40)
+        assert [len(faces) for faces in strips] == [len(faces) for faces in whole]
+        for one, other in zip(strips[0] + strips[1], whole[0] + whole[1], strict=True):
+            assert one.box.iou(other.box) > 0.999
+            assert one.score == pytest.approx(other.score, abs=1e-4)
 
 
 def test_mtcnns_thresholds_are_settings(portraits: list[RgbImage]) -> None:
