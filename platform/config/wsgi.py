@@ -15,11 +15,17 @@ application = GuardedBodies(_django)
 
 def _warm_up() -> None:
     """Get everything ready beside the first requests, so that the first lookup is no slower."""
-    from identification.services import warm_up  # noqa: PLC0415 - the apps exist only from here on
+    from django.db import connections  # noqa: PLC0415 - the apps exist only from here on
+
+    from identification.services import warm_up  # noqa: PLC0415
     from photos.pipeline import answer_many  # noqa: PLC0415
 
+    def load() -> None:
+        warm_up()
+        connections.close_all()
+
     answer_many()
-    Thread(target=warm_up, name="warm-up", daemon=True).start()
+    Thread(target=load, name="warm-up", daemon=True).start()
 
 
 _warm_up()

@@ -16,6 +16,9 @@ from embedder.gates import DEFAULT_GATES, Gates
 
 DEFAULT_MODEL = "mtcnn-dlib-resnet"
 
+MODEL_LENGTH = 80
+SHA256_LENGTH = 64
+
 LimitField: TypeAlias = "models.FloatField[float | None, float | None]"
 
 
@@ -58,6 +61,26 @@ def _limit(default: float | None, help_text: str, lowest: int = 0, highest: int 
     )
 
 
+class KnownModel(models.Model):
+    """What a model's name stands for: `fingerprint` changes with whatever changes its templates."""
+
+    name = models.CharField(max_length=MODEL_LENGTH, unique=True)
+    fingerprint = models.CharField(max_length=SHA256_LENGTH)
+    for_new_galleries = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["for_new_galleries"],
+                condition=Q(for_new_galleries=True),
+                name="one_model_for_new_galleries",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Gallery(PublicModel):
     """A set of people searched together, and the settings they share."""
 
@@ -65,7 +88,9 @@ class Gallery(PublicModel):
     slug = models.SlugField(max_length=80, unique=True)
     description = models.TextField(blank=True)
     model = models.CharField(
-        max_length=80, default=DEFAULT_MODEL, help_text="The pipeline that makes its templates."
+        max_length=MODEL_LENGTH,
+        default=DEFAULT_MODEL,
+        help_text="What makes its templates, a detector and a network; for good.",
     )
     min_face = models.PositiveSmallIntegerField(
         default=100,

@@ -11,23 +11,30 @@ from accounts.services import create_api_key
 from audit.services import record
 from common.errors import Conflict, NotFound
 from common.idempotency import forget_answers_to
+from embedder.catalogue import Model
 
 from .access import require, require_site_admin
+from .catalogue import default_model, installed_model, note_model, usable_model
 from .locks import lock_gallery, lock_person
-from .models import Gallery, Membership, Person, Role
+from .models import Gallery, KnownModel, Membership, Person, Role
 
 
 def create_gallery(actor: Actor, **fields: Any) -> Gallery:
     """Make a gallery; its maker, if a user, becomes its administrator.
 
+    Without `model` it has that of new galleries, which is not loaded here.
+
     Raises:
         Forbidden: the actor is no site administrator.
         Conflict: the slug is taken (`slug_taken`).
+        UnknownModel, UnusableModel, ModelChanged: the model can't be used.
     """
     require_site_admin(actor)
+    model = _model_of(fields)
     try:
         with transaction.atomic():
-            gallery = Gallery.objects.create(**fields)
+            note_model(model)
+            gallery = Gallery.objects.create(**fields, model=model.name)
             if actor.user is not None:
                 Membership.objects.create(gallery=gallery, user=actor.user, role=Role.ADMIN)
             _record(actor, "gallery.create", gallery)
@@ -36,6 +43,30 @@ def create_gallery(actor: Actor, **fields: Any) -> Gallery:
             f"Another gallery has the slug {fields.get('slug')!r}.", code="slug_taken"
         ) from error
     return gallery
+
+
+def _model_of(fields: dict[str, Any]) -> Model:
+    """Take the model out of a new gallery's fields."""
+    if "model" in fields:
+        return usable_model(fields.pop("model"))
+    return installed_model(default_model())
+
+
+def use_model(actor: Actor, name: str) -> None:
+    """Give new galleries this model, unless they name another.
+
+    Raises:
+        Forbidden: the actor is no site administrator.
+        UnknownModel, UnusableModel, ModelChanged: the model can't be used.
+    """
+    require_site_admin(actor)
+    model = usable_model(name)
+    with transaction.atomic():
+        KnownModel.objects.filter(for_new_galleries=True).update(for_new_galleries=False)
+        known = note_model(model)
+        known.for_new_galleries = True
+        known.save(update_fields=["for_new_galleries"])
+        record(actor, "model.use", f"model:{name}", None)
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """The process's one pipeline: loaded at first use, shared by all threads.
 
-torch is imported here alone, and never at Django's start-up.
+torch is imported when a pipeline needs it, and never at Django's start-up.
 """
 
 import logging
@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from django.conf import settings
+from django.db import DatabaseError
 
 from common.errors import Unavailable
+from common.logs import without_values
 from embedder.errors import EmbedderError
 from embedder.images import DecodedImage, decode, encode_jpeg
 from embedder.stream import Outcome
 from embedder.stream import stream as stream_photos
 from embedder.types import Detection, Face, Quality
-from people.models import DEFAULT_MODEL
+from people.catalogue import ModelChanged, catalogue, models_in_use, note_model
 
 from .batching import Batcher
 from .intake import SMALLEST_FACE
@@ -67,7 +69,7 @@ def pipeline(model: str) -> "Pipeline":
     """The pipeline that makes this model's templates.
 
     Raises:
-        ModelUnavailable: there is none of this name here.
+        ModelUnavailable: there is none of this name here, or another than before.
     """
     with _loading:
         if model not in _pipelines:
@@ -191,16 +193,30 @@ def answer_many() -> None:
 
 
 def warm_up() -> None:
-    """Load the default pipeline now, and let it see a first, blank picture."""
-    blank = np.full((BLANK_SIDE, BLANK_SIDE, 3), 127, np.uint8)
-    detect(DEFAULT_MODEL, [decode(encode_jpeg(blank))])
+    """Load the pipelines of all galleries now, and let each see a first, blank picture."""
+    blank = decode(encode_jpeg(np.full((BLANK_SIDE, BLANK_SIDE, 3), 127, np.uint8)))
+    try:
+        for model in models_in_use():
+            _warm_up(model, blank)
+    except DatabaseError as error:
+        # It may come later; then the first photo loads them.
+        logger.warning("no networks are loaded yet: %s", without_values(error))
+
+
+def _warm_up(model: str, picture: DecodedImage) -> None:
+    try:
+        detect(model, [picture])
+    except ModelUnavailable as problem:
+        logger.warning("%s", problem.detail)
 
 
 def _load(model: str) -> "Pipeline":
-    from embedder.catalogue import load_pipeline  # noqa: PLC0415 - torch
-
+    found = catalogue()
     try:
-        loaded = load_pipeline(model, threads=_computing.threads)
+        loaded = found.load_pipeline(model, threads=_computing.threads)
+        note_model(found.model(model))
+    except ModelChanged as problem:
+        raise ModelUnavailable(problem.detail) from problem
     except EmbedderError as error:
         raise ModelUnavailable(
             f"The model {model!r} can't be used on this server. {error}"

@@ -36,6 +36,14 @@ def folder(variable: str, default: Path) -> Path:
     return _writable(variable, Path(text(variable, str(default))).expanduser().resolve())
 
 
+def place(variable: str, default: Path) -> Path:
+    """A folder that need neither be there nor be writable; a relative path counts from here."""
+    path = Path(text(variable, str(default))).expanduser().resolve()
+    if path.exists() and not path.is_dir():
+        raise fail(variable, f"is {path}, which is no folder", "Name a folder.")
+    return path
+
+
 def file(variable: str, default: Path) -> Path:
     """A file in a folder that can be written to; a relative path counts from here."""
     path = Path(text(variable, str(default))).expanduser().resolve()
