@@ -107,6 +107,10 @@ class Catalogue:
         """Its files, all checked. Raises NotInstalledError with the remedy."""
         return files.locate(manifest, self.folder)
 
+    def is_begun(self, manifest: Manifest) -> bool:
+        """Whether it, or a part of it, is installed."""
+        return files.is_begun(manifest, self.folder)
+
     def missing(self, manifest: Manifest) -> str:
         """Why it isn't installed, and the remedy; empty if it is."""
         try:
@@ -124,6 +128,13 @@ class Catalogue:
         """The names of all pairs that are installed."""
         detectors, networks = self.installed(DETECTION), self.installed(EMBEDDING)
         return [Model(one, other).name for one in detectors for other in networks]
+
+    def pairs(self) -> list[Model]:
+        """All pairs, installed or not, by name."""
+        known = [self.manifests[name] for name in sorted(self.manifests)]
+        detectors = [each for each in known if each.task == DETECTION]
+        networks = [each for each in known if each.task == EMBEDDING]
+        return [Model(one, other) for one in detectors for other in networks]
 
     def load_detector(self, name: str, *, threads: int | None = None) -> Detector:
         """The detector, loaded once a process.

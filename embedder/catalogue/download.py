@@ -246,9 +246,10 @@ def _told(source: Path | str, folder: Path) -> Iterator[None]:
             f"{source} answers {error.code} {error.reason}. Is the url in the manifest right?"
         ) from error
     except (URLError, TimeoutError, ConnectionError, ssl.SSLError, HTTPException) as error:
-        reason = error.reason if isinstance(error, URLError) else error
+        cause = error.reason if isinstance(error, URLError) else error
+        reason = getattr(cause, "strerror", None) or cause or type(error).__name__
         raise DownloadError(
-            f"{source} can't be reached, or broke off: {reason or type(error).__name__}. Run this "
+            f"{source} can't be reached, or broke off: {reason}. Run this "
             "again: it goes on where it stopped. Without a way to it, fetch the file elsewhere and "
             "use --file PATH."
         ) from error

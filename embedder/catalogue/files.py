@@ -30,6 +30,15 @@ def path_of(file: File, folder: Path) -> Path:
     return weights.path_of(weights.WeightsFile(file.package, file.path, file.sha256))
 
 
+def is_begun(manifest: Manifest, folder: Path) -> bool:
+    """Whether somebody installed it, or a part of it; if it is incomplete then, that is a fault."""
+    module, _ = _EXTRAS.get(manifest.engine, ("", ""))
+    if module and find_spec(module) is None:
+        return False
+    fetched = [each for each in manifest.files if not each.package]
+    return not fetched or any((folder / each.path).exists() for each in fetched)
+
+
 def locate(manifest: Manifest, folder: Path) -> tuple[Path, ...]:
     """Where its files lie, all of them checked; each is read once a process.
 

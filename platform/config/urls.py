@@ -10,7 +10,7 @@ from common.health import healthz
 from enrolment.api import PersonViewSet, PhotoViewSet
 from identification.api import DetectView, IdentifyView, VerifyView
 from operations.api import metrics, readyz
-from people.api import GalleryViewSet
+from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -21,6 +21,7 @@ router.register("faces", FaceViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
+    path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
     path("verify", VerifyView.as_view()),
     path("detect", DetectView.as_view()),

@@ -15,7 +15,7 @@ from embedder.gates import Fault
 from embedder.images import ImageInfo
 from embedder.types import Box, Detection, Face
 from people.access import gallery_for
-from people.models import Role
+from people.models import MODEL_LENGTH, Role
 from photos.faces import box_figures, landmark_figures
 
 from . import services
@@ -33,6 +33,17 @@ class IdsField(serializers.ListField):
         """The ids, one by one."""
         return super().to_internal_value(
             [part.strip() for each in data for part in str(each).split(",") if part.strip()]
+        )
+
+
+class ModelField(serializers.CharField):
+    """The name of an installed model, for calls that have no gallery to say it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            default="",
+            max_length=MODEL_LENGTH,
+            help_text="One of `/models` that is installed. Default: that of new galleries.",
         )
 
 
@@ -57,12 +68,14 @@ class VerifyRequestSerializer(serializers.Serializer[Any]):
 
     first = serializers.FileField(allow_empty_file=True)
     second = serializers.FileField(allow_empty_file=True)
+    model = ModelField()
 
 
 class DetectRequestSerializer(serializers.Serializer[Any]):
     """A photo."""
 
     photo = serializers.FileField(allow_empty_file=True)
+    model = ModelField()
 
 
 class PhotoInfoSerializer(serializers.Serializer[Any]):
@@ -167,6 +180,7 @@ class DetectedSerializer(serializers.Serializer[Any]):
     """The faces found, widest first."""
 
     photo = PhotoInfoSerializer()
+    model = serializers.CharField()
     faces = JudgedSerializer(many=True)
     timings_ms = serializers.DictField(child=serializers.FloatField())
 
@@ -174,6 +188,7 @@ class DetectedSerializer(serializers.Serializer[Any]):
 FACE_PROBLEMS = {
     422: problem(
         "`undecodable`, `too_many_pixels`, `bad_dimensions`; `no_face`, `several_faces`; "
+        "`unknown_model`; "
         "`blurred`, `profile`, `too_dark`, `too_bright`, `low_contrast`, `poor_quality`"
     )
 }
@@ -235,7 +250,9 @@ class VerifyView(ActorMixin):
         serializer = VerifyRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
-        answer = services.verify(self.actor, fields["first"].read(), fields["second"].read())
+        answer = services.verify(
+            self.actor, fields["first"].read(), fields["second"].read(), model=fields["model"]
+        )
         faces = [
             {"photo": _info(info), **_face(face)}
             for face, info in zip(answer.faces, answer.infos, strict=True)
@@ -267,10 +284,12 @@ class DetectView(ActorMixin):
         """No face found is 200 with `faces: []`."""
         serializer = DetectRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        answer = services.detect(self.actor, serializer.validated_data["photo"].read())
+        fields = serializer.validated_data
+        answer = services.detect(self.actor, fields["photo"].read(), model=fields["model"])
         return Response(
             {
                 "photo": _info(answer.info),
+                "model": answer.model,
                 "faces": [_judged(each) for each in answer.faces],
                 "timings_ms": answer.timings,
             }

@@ -19,7 +19,8 @@ from embedder.gates import DEFAULT_GATES, Fault, Gates, strictest
 from embedder.images import DecodedImage, ImageInfo
 from embedder.types import Box, Detection, Face, Quality
 from people.access import require, require_member
-from people.models import DEFAULT_MODEL, Gallery, Role
+from people.catalogue import default_model, installed_model
+from people.models import Gallery, Role
 from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
 from photos.intake import decode_photo
@@ -91,6 +92,7 @@ class Found:
     """The faces on a photo."""
 
     info: ImageInfo
+    model: str
     faces: list[FoundFace]
     timings: dict[str, float]
 
@@ -189,30 +191,38 @@ def _faults(face: Face, gates: Gates) -> list[Fault]:
 
 
 @counted("verify")
-def verify(actor: Actor, first: bytes, second: bytes) -> Verification:
+def verify(actor: Actor, first: bytes, second: bytes, *, model: str = "") -> Verification:
     """Compare the faces of two photos, each of which must show exactly one.
 
+    Without `model` by that of new galleries.
+
     Raises:
+        UnknownModel: no such model is installed.
         BadPhoto, TooLarge: a file can't be used.
         Unprocessable: a photo shows no face or several (`no_face`, `several_faces`), or one that
             is too poor to compare, with the code of its plainest fault (`embedder.gates`).
         Forbidden: the actor has a role nowhere.
     """
     require_member(actor)
+    model = _installed(model)
     watch = Stopwatch("verify")
     with watch.stage("decode"):
         images = [_decode_numbered(number, data) for number, data in ((1, first), (2, second))]
     with watch.stage("detect"):
-        detections = pipeline.detect(DEFAULT_MODEL, images)
+        detections = pipeline.detect(model, images)
     for number, found in enumerate(detections, start=1):
         _check_one_face(number, found)
     with watch.stage("embed"):
-        (one,), (other,) = pipeline.embed(DEFAULT_MODEL, images, detections)
+        (one,), (other,) = pipeline.embed(model, images, detections)
     _check_usable(1, one)
     _check_usable(2, other)
     score = float(one.template @ other.template)
     infos = (images[0].info, images[1].info)
-    return Verification(score, DEFAULT_MODEL, (one, other), infos, watch.milliseconds())
+    return Verification(score, model, (one, other), infos, watch.milliseconds())
+
+
+def _installed(model: str) -> str:
+    return installed_model(model).name if model else default_model()
 
 
 def _decode_numbered(number: int, data: bytes) -> DecodedImage:
@@ -258,22 +268,26 @@ def warm_up() -> None:
 
 
 @counted("detect")
-def detect(actor: Actor, data: bytes) -> Found:
+def detect(actor: Actor, data: bytes, *, model: str = "") -> Found:
     """Find the faces of a photo, with what a gallery of default settings would say of them.
 
+    Without `model` by that of new galleries.
+
     Raises:
+        UnknownModel: no such model is installed.
         BadPhoto, TooLarge: the file can't be used.
         Forbidden: the actor has a role nowhere.
     """
     require_member(actor)
+    model = _installed(model)
     watch = Stopwatch("detect")
     with watch.stage("decode"):
         image = decode_photo(data)
     with watch.stage("detect"):
-        detections = pipeline.detect(DEFAULT_MODEL, [image])[0]
-        qualities = pipeline.assess(DEFAULT_MODEL, image, detections)
+        detections = pipeline.detect(model, [image])[0]
+        qualities = pipeline.assess(model, image, detections)
     faces = [
         FoundFace(detection, quality, DEFAULT_GATES.faults(detection.box, quality))
         for detection, quality in zip(detections, qualities, strict=True)
     ]
-    return Found(image.info, faces, watch.milliseconds())
+    return Found(image.info, model, faces, watch.milliseconds())

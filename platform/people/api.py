@@ -9,12 +9,13 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import ReadViewSet
+from accounts.api import ActorMixin, ReadViewSet
 from common.api import MetadataField, problem
 from common.idempotency import idempotent
 
 from . import services
-from .access import gallery_for, visible_galleries
+from .access import gallery_for, require_member, visible_galleries
+from .catalogue import described_models
 from .models import Gallery, Person, Role
 from .selectors import person_for, visible_people
 
@@ -34,9 +35,16 @@ class GallerySerializer(serializers.ModelSerializer[Gallery]):
             "min_quality", "min_focus", "max_yaw", "min_brightness", "max_brightness",
             "min_contrast", "created_at", "updated_at",
         ]  # fmt: skip
-        read_only_fields = ["model", "created_at", "updated_at"]
+        read_only_fields = ["created_at", "updated_at"]
         # A taken slug is a conflict (409), which the service reports.
-        extra_kwargs: ClassVar[dict[str, Any]] = {"slug": {"validators": []}}
+        extra_kwargs: ClassVar[dict[str, Any]] = {
+            "slug": {"validators": []},
+            "model": {
+                "required": False,
+                "help_text": "What makes its templates, one of `/models` that is installed; for "
+                "good. Default: that of new galleries.",
+            },
+        }
 
 
 class GalleryUpdateSerializer(GallerySerializer):
@@ -109,7 +117,11 @@ class GalleryViewSet(ReadViewSet[Gallery]):
     @extend_schema(
         summary="Make a gallery",
         description="For site administrators.",
-        responses={201: GallerySerializer, 409: problem("`slug_taken`")},
+        responses={
+            201: GallerySerializer,
+            409: problem("`slug_taken`"),
+            422: problem("`unknown_model`, `unusable_model`, `model_changed`"),
+        },
     )
     @idempotent
     def create(self, request: Request) -> Response:
@@ -141,6 +153,39 @@ class GalleryViewSet(ReadViewSet[Gallery]):
         gallery = gallery_for(self.actor, kwargs["id"], Role.ADMIN)
         services.delete_gallery(self.actor, gallery)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ModelSerializer(serializers.Serializer[Any]):
+    """A model: a detector and a network, which together make templates of photos."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    licence = serializers.CharField()
+    dimension = serializers.IntegerField(help_text="Length of a template.")
+    installed = serializers.BooleanField()
+    default = serializers.BooleanField(help_text="Whether new galleries get it.")
+    measured = serializers.DictField(
+        child=serializers.FloatField(), help_text="Figures of evaluations, such as `accuracy`."
+    )
+
+
+class ModelsSerializer(serializers.Serializer[Any]):
+    """All models."""
+
+    results = ModelSerializer(many=True)
+
+
+class ModelsView(ActorMixin):
+    """Models that galleries can have."""
+
+    @extend_schema(
+        operation_id="models_list", tags=["models"], summary="List the models there are",
+        responses=ModelsSerializer,
+    )  # fmt: skip
+    def get(self, request: Request) -> Response:
+        """All pairs of a detector and a network, installed or not."""
+        require_member(self.actor)
+        return Response({"results": described_models()})
 
 
 class PersonViewSet(ReadViewSet[Person]):

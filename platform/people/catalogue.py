@@ -5,6 +5,7 @@ when it was first loaded, so that a changed file or manifest behind an old name 
 """
 
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -82,6 +83,25 @@ def usable_model(name: str) -> Model:
     return model
 
 
+def described_models() -> list[dict[str, Any]]:
+    """All pairs of a detector and a network, the default first, then those installed."""
+    found, default = catalogue(), default_model()
+    installed = set(found.models())
+    described = [
+        {
+            "name": model.name,
+            "title": f"{model.detector.title}; {model.network.title}",
+            "licence": f"{model.detector.licence}; {model.network.licence}",
+            "dimension": model.network.dimension,
+            "installed": model.name in installed,
+            "default": model.name == default,
+            "measured": model.network.figures(model.detector.name),
+        }
+        for model in found.pairs()
+    ]
+    return sorted(described, key=lambda each: (not each["default"], not each["installed"]))
+
+
 def note_model(model: Model) -> KnownModel:
     """Keep what this model is made of, whoever loads it first.
 
@@ -94,6 +114,12 @@ def note_model(model: Model) -> KnownModel:
     if known.fingerprint != model.fingerprint:
         raise ModelChanged(changed(model.name))
     return known
+
+
+def is_changed(model: Model) -> bool:
+    """Whether something else had its name before."""
+    known = KnownModel.objects.filter(name=model.name).first()
+    return known is not None and known.fingerprint != model.fingerprint
 
 
 def changed(name: str) -> str:

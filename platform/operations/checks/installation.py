@@ -5,12 +5,12 @@ import stat
 from pathlib import Path
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from embedder import weights
-from embedder.errors import WeightsError
+from common.errors import Problem
 from operations.parts import Part, failed, ok, warning
-
-_MODEL_FILES = (weights.DLIB_RESNET, weights.MTCNN_PNET, weights.MTCNN_RNET, weights.MTCNN_ONET)
+from people.catalogue import changed, installed_model, is_changed, models_in_use
+from people.models import DEFAULT_MODEL
 
 
 def settings_used() -> Part:
@@ -35,10 +35,17 @@ def settings_used() -> Part:
 
 
 def models() -> Part:
-    """Are the networks' files there, and those that we know?"""
+    """Are the files of galleries' models there, and those that we know?"""
     try:
-        for file in _MODEL_FILES:
-            weights.locate(file)
-    except WeightsError as error:
-        return failed("models", "a file is missing or another one", str(error))
-    return ok("models", f"{len(_MODEL_FILES)} files with the right SHA-256")
+        names, readable = models_in_use(), True
+    except DatabaseError:
+        names, readable = [DEFAULT_MODEL], False  # the check of the database says why
+    try:
+        found = [installed_model(name) for name in names]
+    except Problem as problem:
+        return failed("models", "one that is in use is not installed", problem.detail)
+    for model in found:
+        if readable and is_changed(model):
+            return failed("models", "one is another than before", changed(model.name))
+    files = {file for model in found for file in (*model.detector.files, *model.network.files)}
+    return ok("models", f"{len(files)} files with the right SHA-256")

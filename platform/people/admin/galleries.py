@@ -2,12 +2,14 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Field, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from accounts.actors import actor_of
 from common.admin import (
@@ -22,6 +24,7 @@ from common.admin import (
     link,
     list_url,
 )
+from people.catalogue import catalogue, default_model
 from people.models import Gallery, Membership, Person
 from people.services import create_gallery, delete_gallery, update_gallery
 
@@ -64,13 +67,13 @@ class GalleryAdmin(NoDeleteMixin, ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Gallery | None = None) -> Any:
         """What is in it comes before its settings."""
-        settings = ("name", "slug", "description", "min_face", "several_faces")
+        settings = ("name", "slug", "description", "model", "min_face", "several_faces")
         quality = ("Quality of faces to enrol", {"fields": QUALITY_LIMITS})
         if obj is None:
             return [(None, {"fields": settings}), quality]
         return [
             ("In this gallery", {"fields": ("people_link", "photos_link", "index")}),
-            ("Settings", {"fields": (*settings, "model")}),
+            ("Settings", {"fields": settings}),
             quality,
         ]
 
@@ -81,6 +84,20 @@ class GalleryAdmin(NoDeleteMixin, ModelAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: object = None) -> Any:
         """The slug follows the name while a gallery is made."""
         return {} if obj else self.prepopulated_fields
+
+    def formfield_for_dbfield(
+        self, db_field: "Field[Any, Any]", request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """A choice among the models that are installed."""
+        if db_field.name != "model":
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        names = catalogue().models()
+        return forms.ChoiceField(
+            choices=[(name, name) for name in names],
+            initial=default_model(),
+            widget=UnfoldAdminSelectWidget,
+            help_text=db_field.help_text,
+        )
 
     @column(description="people", ordering="people_count")
     def people_link(self, gallery: Gallery) -> SafeString:
