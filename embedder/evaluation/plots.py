@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 _DPI = 80
 _PANEL = (5.2, 4.2)
 _COLUMNS = 3
-_LOWEST = 1e-6
+_LOWEST_FMR = 1e-6
+_LOWEST_FPIR = 1e-3
+_LOWEST_MISSES = 1e-3
 _BINS = 200
 _POINTS = 400
 
@@ -50,7 +52,7 @@ def check(path: Path) -> None:
 def verification(path: Path, results: Sequence[Verification]) -> None:
     """DET curves of all models, and the scores' histogram of each."""
     figure, (det, *histograms) = _panels(1 + len(results))
-    _logarithmic(det)
+    _logarithmic(det, _LOWEST_FMR)
     for result in results:
         fmr, fnmr = _thinned(result.curve)
         det.plot(fmr, fnmr, label=result.model)
@@ -67,7 +69,7 @@ def identification_curves(path: Path, results: Sequence[Identification]) -> None
     figure, panels = _panels(len(results))
     styles = {identification.ONE: ":", identification.BEST: "--", identification.FUSED: "-"}
     for axes, result in zip(panels, results, strict=True):
-        _logarithmic(axes)
+        _logarithmic(axes, _LOWEST_FPIR)
         sizes = sorted({size for size, _ in result.searches})
         for (size, way), searches in result.searches.items():
             fpir, fnir = _thinned(searches.curve())
@@ -142,17 +144,18 @@ def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
 def _thinned(curve: Curve) -> tuple[Floats, Floats]:
     """(FMR, FNMR) at a few hundred places even in the FMR's logarithm: a file stays small."""
     rising = curve.fmr[::-1]
-    least = max(_LOWEST, 1 / curve.impostors)
+    least = max(_LOWEST_FMR, 1 / curve.impostors)
     wanted = np.logspace(np.log10(least), 0, _POINTS)
     place = np.unique(np.searchsorted(rising, wanted, side="right") - 1)
     return rising[place], curve.fnmr[::-1][place]
 
 
-def _logarithmic(axes: Axes) -> None:
-    """Both axes of a panel that is still empty: matplotlib warns where it finds only zeros."""
+def _logarithmic(axes: Axes, lowest: float) -> None:
+    """Logarithmic axes with the same ends in every plot, so that plots can be compared."""
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlim(right=1)
+    axes.set_xlim(lowest, 1)
+    axes.set_ylim(_LOWEST_MISSES, 1)
 
 
 def _label(axes: Axes, x: str, y: str) -> None:
