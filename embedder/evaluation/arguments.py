@@ -25,12 +25,14 @@ def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     detection.add_argument("--detector", action="append", help="repeatable; default: all installed")
     _add_outputs(detection, limit="photos with a face")
+    _add_record(detection, "the detector's")
     detection.set_defaults(command=_command("run_detection"))
 
     verification = kinds.add_parser("verification", help="LFW's protocol, TMR at FMR")
     _add_pairs(verification)
     _add_model(verification)
     _add_seed(verification)
+    _add_record(verification, "the network's")
     verification.set_defaults(command=_command("run_verification"))
 
     identification = kinds.add_parser("identification", help="FNIR at FPIR, ranks")
@@ -107,6 +109,12 @@ def _add_outputs(parser: argparse.ArgumentParser, *, limit: str) -> None:
     parser.add_argument("--limit", type=_positive, metavar="N", help=f"only so many {limit}")
     parser.add_argument(
         "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width (40)"
+    )
+
+
+def _add_record(parser: argparse.ArgumentParser, whose: str) -> None:
+    parser.add_argument(
+        "--record", action="store_true", help=f"write the main figures into {whose} manifest"
     )
 
 

@@ -56,6 +56,9 @@ def run_detection(options: argparse.Namespace) -> list[str]:
                 )
             )
     _write(options, results, plots.detection)
+    if options.record:
+        for one in results:
+            models.record_detector(one.detector, one.figures())
     caption = (
         f"{len(faces)} photos with a face, {len(none)} pictures without; faces from "
         f"{options.min_face:g} pixels; ms in batches of {detection.BATCH}"
@@ -76,6 +79,9 @@ def run_verification(options: argparse.Namespace) -> list[str]:
 
     results = _each_model(options, len(collection.photos), evaluate)
     _write(options, results, plots.verification)
+    if options.record:
+        for one in results:
+            models.record_model(one.model, one.figures())
     first = results[0]
     caption = (
         f"{len(pairs)} pairs in folds; all pairs of {first.photos} photos of {first.people} "

@@ -67,6 +67,13 @@ class Detection:
             "false": self.none.named(found=True),
         }
 
+    def figures(self) -> dict[str, float]:
+        """The main figures, as a manifest carries them."""
+        return {
+            "detection_rate": round(self.faces.rate, 4),
+            "false_detection_rate": round(self.none.rate, 4),
+        }
+
 
 def without_people() -> list[Path]:
     """Pictures of scikit-image that show no one, in its package."""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from embedder.catalogue import DETECTION, Catalogue, load_detector, load_pipeline
+from collections.abc import Mapping
+
+from embedder.catalogue import (
+    DETECTION,
+    Catalogue,
+    load_detector,
+    load_pipeline,
+    record_evaluation,
+)
 from embedder.detectors.base import Detector
 from embedder.pipeline import Pipeline
 
@@ -25,3 +33,14 @@ def detectors() -> list[str]:
 def detector(name: str) -> Detector:
     """The detector of this name. Raises as `Catalogue.load_detector` does."""
     return load_detector(name)
+
+
+def record_model(name: str, figures: Mapping[str, float]) -> None:
+    """Write a model's figures into its network's manifest, under its detector's name."""
+    model = Catalogue().model(name)
+    record_evaluation(model.network.name, model.detector.name, figures)
+
+
+def record_detector(name: str, figures: Mapping[str, float]) -> None:
+    """Write a detector's figures into its manifest."""
+    record_evaluation(name, name, figures)

@@ -7,6 +7,7 @@ Ratha and Pankanti, "Error analysis of pattern recognition systems: the subsets 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,22 @@ class Verification:
             "fta": len(self.failures) / self.photos,
             "failures": {str(photo): code for photo, code in self.failures.items()},
         }
+
+    def figures(self) -> dict[str, float]:
+        """The main figures, as a manifest carries them."""
+        tmr = {f"tmr_{_name(fmr)}": figure.value for fmr, figure in self.tmr.items()}
+        measured = {name: round(v, 4) for name, v in tmr.items() if v is not None}
+        return {
+            "accuracy": round(self.accuracy.mean, 4),
+            "accuracy_stderr": round(self.accuracy.error, 4),
+            **measured,
+            "fta": round(len(self.failures) / self.photos, 4),
+        }
+
+
+def _name(fmr: float) -> str:
+    """1e-4 and the like, as people write it."""
+    return f"1e-{round(-math.log10(fmr))}"
 
 
 def evaluate(

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from embedder.__main__ import main
+from embedder.catalogue import Catalogue
 from tests.conftest import ROOT, Lfw
 
 
@@ -64,6 +65,32 @@ def test_verification(
     assert f"{record['accuracy']:.4f} +- {record['accuracy_stderr']:.4f}" in lines[-1]
     # The same seed and the same photos, this time out of the cache.
     assert evaluated(tmp_path, *arguments) == record
+
+
+def test_the_main_figures_go_into_the_manifest(
+    tmp_path: Path, lfw: Lfw, cache: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The package's own manifest stays as it is: one of ours stands in its place.
+    monkeypatch.setenv("LIKENESS_MODELS_DIR", str(tmp_path))
+    for name in ("dlib-resnet", "mtcnn"):
+        packaged = Catalogue().manifest(name).origin.read_text("utf-8")
+        text = packaged.replace("[[files]]", "replaces = true\n\n[[files]]", 1)
+        (tmp_path / f"{name}.toml").write_text(text, "utf-8")
+    record = evaluated(
+        tmp_path,
+        *["verification", "--images", f"{lfw.folder}/images", "--limit", "2", "--cache", cache],
+        *["--pairs", f"{lfw.folder}/pairs.txt", "--record"],
+    )
+    written = Catalogue().manifest("dlib-resnet")
+    assert written.origin.parent == tmp_path
+    figures = written.figures("mtcnn")
+    assert figures["accuracy"] == round(record["accuracy"], 4)
+    assert figures["tmr_1e-2"] == round(record["tmr_at_fmr"]["0.01"]["tmr"], 4)
+    assert "tmr_1e-5" not in figures, "too few pairs to know"
+    arguments = ["--faces", f"{lfw.folder}/images", "--none", "skimage", "--limit", "8"]
+    evaluated(tmp_path, "detection", *arguments, "--detector", "mtcnn", "--record")
+    found = Catalogue().manifest("mtcnn").figures("mtcnn")
+    assert found == {"detection_rate": 1, "false_detection_rate": 0}
 
 
 def test_identification_and_quality(
