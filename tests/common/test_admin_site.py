@@ -113,6 +113,7 @@ def gallery_form(**fields: object) -> dict[str, object]:
         "description": "",
         "min_face": 70,
         "several_faces": "reject",
+        "model": "mtcnn-dlib-resnet",
         "min_quality": 0.3,
         "min_focus": 0.35,
         "max_yaw": 45,

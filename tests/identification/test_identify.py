@@ -270,7 +270,7 @@ def test_every_face_of_a_crowd_is_looked_up_widest_first(
     assert [len(face["candidates"]) for face in faces] == [3] * 6
     detected = viewer.post("/api/v1/detect", {"photo": upload(crowd)}, format="multipart").json()
     assert [face["box"]["width"] for face in detected["faces"]] == widths
-    assert set(detected) == {"photo", "faces", "timings_ms"}
+    assert set(detected) == {"photo", "model", "faces", "timings_ms"}
     assert set(detected["faces"][0]) == {
         "box", "landmarks", "detector_score", "quality", "quality_problems",
     }  # fmt: skip
