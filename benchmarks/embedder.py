@@ -32,6 +32,7 @@ from benchmarks import embedder_works as works  # noqa: E402
 # What is compared: the work, on how many cores, against which other work, and how many times as
 # fast it is to be.
 Row = tuple[str, int, str, float | None]
+BATCHED = "detection, batches of 32"
 ROWS: list[Row] = [
     ("network", 1, "network, dlib", 20),
     ("network, fp32", 1, "network, dlib", None),
@@ -44,13 +45,14 @@ ROWS: list[Row] = [
     ("photos of 12 MP", 2, "recipe, 12 MP", 5),
     ("recipe, 12 MP", 2, "recipe, 12 MP", None),
     ("recipe, 12 MP, not doubled", 2, "recipe, 12 MP", None),
-    ("detection, batches of 32", 2, "", None),
+    (BATCHED, 2, "", None),
     ("detection, one by one", 2, "", None),
 ]
 MOST_DETECTION_MS = 12.0
 MOST_OUTSIDE = 0.20
 MOST_GROWTH_MB = 60
 Rates = dict[tuple[str, int], float]
+Figures = dict[str, Any]
 
 
 class Contender:
@@ -118,14 +120,16 @@ def pin(threads: int, cores: list[int]) -> None:
     works.set_threads(threads)
 
 
-def compare(rounds: int, folder: Path) -> Rates:
-    """Median rate of each kind of work. Those that are compared take turns, others wait."""
-    rates: Rates = {}
+def compare(rounds: int, folder: Path) -> Iterator[Figures]:
+    """A row of the table for each kind of work; those that are compared take turns."""
     groups = {(other, cores): None for _, cores, other, _ in ROWS}
     for group in groups:
-        members = [(work, cores) for work, cores, other, _ in ROWS if (other, cores) == group]
-        rates.update(_in_turns(members, rounds, folder))
-    return rates
+        members = [row for row in ROWS if (row[2], row[1]) == group]
+        rates = _in_turns([(work, cores) for work, cores, *_ in members], rounds, folder)
+        for work, cores, other, target in members:
+            rate = rates[work, cores]
+            ratio = rate / rates[other, cores] if other else None
+            yield {"work": work, "cores": cores, "a second": rate, "ratio": ratio, "target": target}
 
 
 def _in_turns(members: list[tuple[str, int]], rounds: int, folder: Path) -> Rates:
@@ -137,23 +141,21 @@ def _in_turns(members: list[tuple[str, int]], rounds: int, folder: Path) -> Rate
     return dict(zip(members, medians, strict=True))
 
 
-def table(rates: Rates) -> Iterator[dict[str, Any]]:
-    for work, cores, other, target in ROWS:
-        rate = rates[work, cores]
-        ratio = rate / rates[other, cores] if other else None
-        yield {"work": work, "cores": cores, "a second": rate, "ratio": ratio, "target": target}
-
-
-def print_rows(rows: list[dict[str, Any]]) -> None:
+def printed(rows: Iterator[Figures]) -> list[Figures]:
+    """The rows, each printed as soon as it is there."""
     print(f"{'work':<32}{'cores':>6}{'a second':>12}{'ms each':>10}{'ratio':>9}{'target':>9}")
+    done = []
     for row in rows:
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.1f} x"
         target = "" if row["target"] is None else f"{row['target']:g} x"
         rate = row["a second"]
         print(
             f"{row['work']:<32}{row['cores']:>6}{rate:>12.2f}{1000 / rate:>10.2f}"
-            f"{ratio:>9}{target:>9}"
+            f"{ratio:>9}{target:>9}",
+            flush=True,
         )
+        done.append(row)
+    return done
 
 
 def alone(function: str, *arguments: object) -> Any:
@@ -174,11 +176,9 @@ def main() -> int:
     if chosen.worker:
         worker(chosen.worker, chosen.cores, chosen.data)
         return 0
-    rates = compare(chosen.rounds, chosen.data)
-    rows = list(table(rates))
-    print_rows(rows)
+    rows = printed(compare(chosen.rounds, chosen.data))
     missed = [row["work"] for row in rows if row["target"] and row["ratio"] < row["target"]]
-    detection = 1000 / rates["detection, batches of 32", 2]
+    detection = next(1000 / row["a second"] for row in rows if row["work"] == BATCHED)
     print(f"detection: {detection:.1f} ms an image, target at most {MOST_DETECTION_MS:g}")
     shares = alone("shares", str(chosen.data), chosen.rounds)
     for name, figures in shares.items():

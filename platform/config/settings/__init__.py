@@ -199,7 +199,7 @@ MILVUS_TIMEOUT_SECONDS = env.number("MILVUS_TIMEOUT_SECONDS", 10, low=1, high=12
 
 # Manifests of the user's own, and all files that were fetched.
 MODELS_DIR = env.place("LIKENESS_MODELS_DIR", VAR_DIR / "models")
-# Threads of torch in one process; 0 takes as many as there are cores.
+# Cores that the networks of one process use; 0 takes all. A photo worker computes a batch on each.
 TORCH_THREADS = env.number("TORCH_THREADS", 0, low=0, high=256)
 
 # --- API ------------------------------------------------------------------------------------------
