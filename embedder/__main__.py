@@ -34,6 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (EmbedderError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return _FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("error: stopped\n")
+        return _FAILED
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
