@@ -27,7 +27,9 @@ KEPT = 1_000_000
 FAILED = -1.0
 """Score of a pair with a photo without a template, below every threshold: it never matches."""
 
-_BLOCK = 512
+_BLOCK = 2_000_000
+"""Scores computed at once."""
+
 _BINS = 2 * STEPS + 1
 
 Indexes = NDArray[np.int32]
@@ -155,13 +157,19 @@ def _blocks(
     templates: NDArray[np.float32], acquired: NDArray[np.bool_]
 ) -> Iterator[tuple[Indexes, Indexes, Indexes]]:
     """Grid place, photo and photo of each pair once, a block of rows at a time."""
-    for begin in range(0, len(templates), _BLOCK):
-        rows = slice(begin, begin + _BLOCK)
+    for rows in row_blocks(len(templates), len(templates)):
+        begin = rows.start
         cosines = templates[rows] @ templates[begin:].T
         cosines[~acquired[rows]] = FAILED
         cosines[:, ~acquired[begin:]] = FAILED
         first, second = (side.astype(np.int32) for side in np.triu_indices(*_shape(cosines)))
         yield places(cosines[first, second]), first + np.int32(begin), second + np.int32(begin)
+
+
+def row_blocks(rows: int, columns: int) -> Iterator[slice]:
+    """Rows of a table in blocks of about as many cells as fit into memory easily."""
+    each = max(1, _BLOCK // columns)
+    return (slice(begin, begin + each) for begin in range(0, rows, each))
 
 
 def _shape(block: NDArray[np.float32]) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from embedder.errors import EvaluationError
 from embedder.evaluation import metrics
 from embedder.evaluation.collection import Collection
-from embedder.evaluation.comparisons import FAILED
+from embedder.evaluation.comparisons import FAILED, row_blocks
 from embedder.evaluation.faces import FaceReader, Faces
 from embedder.evaluation.metrics import Curve, Floats
 
@@ -32,7 +32,6 @@ SEARCHED = 5
 """Photos searched of each enrolled person at most, so that no one with a hundred decides."""
 
 _LEAST_STRANGERS = 4
-_BLOCK = 256
 
 Indexes = NDArray[np.intp]
 
@@ -221,8 +220,7 @@ def _scored(
 ) -> Iterator[tuple[slice, Floats]]:
     """(B, N) scores of the people enrolled, for a block of probes at a time."""
     missing = ~templates.any(axis=1)
-    for begin in range(0, len(probes), _BLOCK):
-        rows = slice(begin, begin + _BLOCK)
+    for rows in row_blocks(len(probes), len(templates)):
         block = faces.templates[probes[rows]] @ templates.T
         block[~faces.acquired[probes[rows]]] = FAILED
         block[:, missing] = FAILED
