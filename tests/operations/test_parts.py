@@ -20,7 +20,6 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client as DjangoClient
 from django.utils import timezone
 
-from embedder import weights
 from operations import api
 from operations.checks import broker, database, installation, storage, workers
 from operations.management.commands import doctor
@@ -28,9 +27,12 @@ from operations.models import CLOCK, WorkerHeartbeat
 from operations.parts import Check, Part, State, duration, examine, failed, ok, warning
 from operations.readiness import Level, Watch, level_of
 from operations.services import Sign, note_sweep, sign
+from people.catalogue import installed_model, note_model
 from people.models import Person
 from photos.models import Photo
 from tests.embedder.pictures import saved, scene
+from tests.embedder.shelf import Shelf, network
+from tests.factories import GalleryFactory
 from tests.fixtures import store
 
 GIB = 1024**3
@@ -238,12 +240,35 @@ def test_a_key_that_others_can_read(
     assert installation.settings_used().detail == "the secret key is that of SECRET_KEY"
 
 
-def test_a_damaged_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = weights.WeightsFile("mtcnn", weights.MTCNN_PNET.path, "0" * 64)
-    monkeypatch.setattr(installation, "_MODEL_FILES", (wrong,))
+@pytest.mark.django_db
+def test_the_models_that_galleries_use(tmp_path: Path, settings: Any) -> None:
+    settings.MODELS_DIR = tmp_path
+    assert installation.models() == ok("models", "4 files with the right SHA-256")
+    shelf = Shelf(tmp_path)
+    shelf.made("net")
+    GalleryFactory(model="mtcnn-net")
+    assert installation.models() == ok("models", "5 files with the right SHA-256")
+
+    (tmp_path / "net.onnx").write_bytes(b"damaged")
     found = installation.models()
-    assert (found.state, found.detail) == (State.FAILED, "a file is missing or another one")
-    assert found.remedy.endswith("Reinstall it: pip install --force-reinstall mtcnn")
+    assert (found.state, found.detail) == (State.FAILED, "one that is in use is not installed")
+    assert found.remedy.startswith("net: net.onnx has SHA-256 ")
+    assert found.remedy.endswith("Fetch it: manage.py models pull net --file PATH")
+    (tmp_path / "net.toml").unlink()
+    assert installation.models().remedy.startswith("There is no model 'mtcnn-net'. Installed are:")
+
+
+@pytest.mark.django_db
+def test_a_model_that_is_another_than_before(tmp_path: Path, settings: Any) -> None:
+    settings.MODELS_DIR = tmp_path
+    Shelf(tmp_path).made("net")
+    GalleryFactory(model="mtcnn-net")
+    note_model(installed_model("mtcnn-net"))
+    assert installation.models().state is State.OK
+    Shelf(tmp_path).made("net", data=network(bias=1))
+    found = installation.models()
+    assert (found.state, found.detail) == (State.FAILED, "one is another than before")
+    assert found.remedy.startswith("The model 'mtcnn-net' is not the one that had this name here")
 
 
 @pytest.mark.django_db

@@ -178,8 +178,29 @@ def test_a_gallery_is_made(browser: Client, site_admin: User) -> None:
     gallery = Gallery.objects.get()
     assert answer.status_code == 302
     assert (gallery.name, gallery.slug, gallery.min_face) == ("Main door", "door", 70)
+    assert gallery.model == "mtcnn-dlib-resnet"
     assert Membership.objects.get().user == site_admin
     assert acts() == [(str(actor_of(site_admin)), "gallery.create")]
+
+
+def test_a_gallery_takes_an_installed_model_and_no_other(browser: Client) -> None:
+    page = browser.get(reverse("admin:people_gallery_add")).content.decode()
+    offered = re.search(r'<select name="model".*?</select>', page, re.DOTALL)
+    assert offered is not None
+    found = re.findall(r'<option value="([^"]+)"( selected)?', offered[0])
+    assert ("mtcnn-dlib-resnet", " selected") in found
+    assert ("haar-dlib-resnet", "") in found
+
+    form = gallery_form(name="Door", slug="door", model="mtcnn-sface")
+    answer = browser.post(reverse("admin:people_gallery_add"), form)
+    assert set(answer.context["adminform"].form.errors) == {"model"}
+    browser.post(reverse("admin:people_gallery_add"), {**form, "model": "haar-dlib-resnet"})
+    gallery = Gallery.objects.get()
+    assert gallery.model == "haar-dlib-resnet"
+    form = gallery_form(name="Door", model="mtcnn-dlib-resnet", min_face=99)
+    browser.post(reverse("admin:people_gallery_change", args=[gallery.pk]), form)
+    gallery.refresh_from_db()
+    assert (gallery.model, gallery.min_face) == ("haar-dlib-resnet", 99)
 
 
 def test_a_taken_slug_is_said_at_the_field(browser: Client, gallery: Gallery) -> None:
