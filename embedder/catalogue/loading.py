@@ -38,7 +38,7 @@ def detector(manifest: Manifest, paths: tuple[Path, ...], threads: int | None) -
     Raises WeightsError.
     """
     _share_cores(manifest, threads)
-    return _once(_detector, manifest.engine, paths)
+    return _once(_detector, manifest, paths)
 
 
 def network(manifest: Manifest, paths: tuple[Path, ...], threads: int | None) -> Network:
@@ -57,8 +57,9 @@ def _once(make: Callable[..., Part], *arguments: object) -> Part:
 
 
 @cache
-def _detector(engine: str, paths: tuple[Path, ...]) -> Detector:
-    module, name, with_path = _DETECTORS[engine]
+def _detector(manifest: Manifest, paths: tuple[Path, ...]) -> Detector:
+    # By manifest, whose hashes tell a file from another one that took its place.
+    module, name, with_path = _DETECTORS[manifest.engine]
     make = getattr(import_module(module), name)
     return cast("Detector", make(paths[0]) if with_path else make())
 

@@ -111,7 +111,6 @@ def test_history_is_the_audit_log(browser: Client) -> None:
 def gallery_form(**fields: object) -> dict[str, object]:
     return {
         "description": "",
-        "model": "mtcnn-dlib-resnet",
         "min_face": 70,
         "several_faces": "reject",
         "model": "mtcnn-dlib-resnet",

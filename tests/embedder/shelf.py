@@ -115,7 +115,7 @@ def network(
         nodes,
         "net",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [batch, 3, 112, 112])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", dimension])],
         [
             numpy_helper.from_array(weights, "weights"),
             numpy_helper.from_array(np.full(dimension, bias, np.float32), "bias"),
