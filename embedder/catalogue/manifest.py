@@ -53,7 +53,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A detector or a network of the catalogue; docs/adr/0010-catalogue.md explains the fields.
+    """A detector or a network of the catalogue; docs/adr/0011-catalogue.md explains the fields.
 
     `recipe` is there for networks of the engine `onnx` alone: the others know it by themselves.
     `evaluation` holds what was measured, by detector.
