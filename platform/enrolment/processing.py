@@ -27,6 +27,7 @@ from photos import pipeline
 from photos.faces import box_figures, landmark_figures
 from photos.intake import bad_photo
 from photos.models import Face, Photo, PhotoState
+from photos.pipeline import ModelUnavailable
 from photos.services import claim, fail, finish, locked_if_leased
 from vectors.codec import encode
 
@@ -50,13 +51,24 @@ def process_photos(hints: Sequence[UUID], limit: int | None = None, worker: str 
         for photo in photos:
             by_model[photo.gallery.model].append(photo)
         for model, group in by_model.items():
-            _process_group(model, group, lease)
+            _process_or_give_back(model, group, lease)
     except Exception as error:
         # Whatever it was, the photos go back before the error is reported.
         for photo in photos:
             fail(photo, lease, f"with {type(error).__name__}")
         raise
     return len(photos)
+
+
+def _process_or_give_back(model: str, photos: Sequence[Photo], lease: UUID) -> None:
+    """Process photos of one model; where it can't be used, those of others go on all the same."""
+    try:
+        _process_group(model, photos, lease)
+    except ModelUnavailable as problem:
+        # Nothing was begun: the model is looked for before the first photo is read.
+        logger.error("%d photos wait: %s", len(photos), problem.detail)
+        for photo in photos:
+            fail(photo, lease, "its gallery's model could not be used")
 
 
 def _process_group(model: str, photos: Sequence[Photo], lease: UUID) -> None:

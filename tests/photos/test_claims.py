@@ -192,13 +192,17 @@ def test_a_file_that_changed_on_the_disk_is_rejected(person: Person, lfw: Lfw, m
     assert (now(photo).state, now(photo).code) == ("rejected", "undecodable")
 
 
-def test_a_gallery_of_another_model_waits_in_quarantine(person: Person, lfw: Lfw) -> None:
+def test_photos_for_a_model_that_is_away_end_in_quarantine_and_others_go_on(
+    person: Person, lfw: Lfw
+) -> None:
     Gallery.objects.update(model="not-here")
     photo = store(Person.objects.get(), lfw.bytes(WHO))
-    for _ in range(3):
-        with pytest.raises(pipeline.ModelUnavailable):
-            process_photos([])
+    beside = store(PersonFactory(), lfw.bytes(WHO))
+    assert process_photos([]) == 2
+    assert (now(photo).state, now(beside).state) == ("received", "enrolled")
+    assert [process_photos([]) for _ in range(3)] == [1, 1, 0]
     assert now(photo).state == "quarantined"
+    assert "the last time its gallery's model could not be used" in now(photo).text
 
 
 def test_a_run_whose_lease_was_taken_away_writes_nothing(
