@@ -115,10 +115,18 @@ class OnnxNetwork:
             raise TemplateError(f"{self.name} gives templates of a blank crop that aren't finite.")
         if self._engine.batch is not None:
             return self._engine.batch
-        together = self._engine.run(self._prepared(blank))
         alone = np.concatenate([first, self._outputs(blank[1:])])
-        alike = together.shape == alone.shape and np.allclose(together, alone, atol=1e-3, rtol=1e-3)
-        return BATCH if alike else 1
+        return BATCH if self._gives(blank, alone) else 1
+
+    def _gives(self, crops: NDArray[np.uint8], expected: Floats) -> bool:
+        """Whether the network computes these crops together as it does one by one."""
+        try:
+            together = self._engine.run(self._prepared(crops))
+        except DimensionError:
+            return False
+        return together.shape == expected.shape and np.allclose(
+            together, expected, atol=1e-3, rtol=1e-3
+        )
 
     def _outputs(self, crops: NDArray[np.uint8]) -> Floats:
         """(N, dimension) as the network gives them, of at most a batch of crops."""

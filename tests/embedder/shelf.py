@@ -96,21 +96,29 @@ class Shelf:
 
 
 def network(
-    dimension: int = 128, *, batch: int | str = "n", one_row: bool = False, bias: float = 0.0
+    dimension: int = 128,
+    *,
+    batch: int | str = "n",
+    one_row: bool = False,
+    only_one: bool = False,
+    bias: float = 0.0,
 ) -> bytes:
     """An ONNX file: means of a grid of 4 x 4 cells, and a linear layer of random weights.
 
-    With `one_row` its output is one row, however many pictures come.
+    With `one_row` its output is one row, however many pictures come. With `only_one` it fails on
+    more than one picture, whatever its input says.
     """
     weights = np.random.default_rng(1).standard_normal((48, dimension)).astype(np.float32)
     nodes = [
         helper.make_node("AveragePool", ["x"], ["cells"], kernel_shape=[28, 28], strides=[28, 28]),
-        helper.make_node("Flatten", ["cells"], ["flat"], axis=0 if one_row else 1),
+        helper.make_node("Flatten", ["cells"], ["flat"], axis=1),
         helper.make_node("Gemm", ["flat", "weights", "bias"], ["y"]),
     ]
     if one_row:
         nodes[1:1] = [helper.make_node("ReduceMean", ["cells"], ["mean"], axes=[0], keepdims=1)]
         nodes[2] = helper.make_node("Flatten", ["mean"], ["flat"], axis=1)
+    if only_one:
+        nodes[1] = helper.make_node("Reshape", ["cells", "one"], ["flat"])
     graph = helper.make_graph(
         nodes,
         "net",
@@ -118,6 +126,7 @@ def network(
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", dimension])],
         [
             numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(np.array([1, 48], np.int64), "one"),
             numpy_helper.from_array(np.full(dimension, bias, np.float32), "bias"),
         ],
     )

@@ -106,8 +106,10 @@ def test_a_file_for_batches_of_a_fixed_size_gets_them(tmp_path: Path, batch: int
     np.testing.assert_allclose(free, fixed, atol=1e-5)
 
 
-def test_a_file_that_mixes_what_comes_together_gets_one_by_one(tmp_path: Path) -> None:
-    net = opened(tmp_path, network(one_row=True), runtime="onnxruntime")
+@pytest.mark.parametrize("how", ["one_row", "only_one"])
+def test_a_file_that_takes_none_together_gets_one_by_one(tmp_path: Path, how: str) -> None:
+    net = opened(tmp_path, network(one_row=how == "one_row", only_one=how == "only_one"))
+    assert net.runtime == "onnxruntime"
     pure = opened(tmp_path, network(), runtime="onnxruntime")
     np.testing.assert_allclose(net.embed(noise(5)), pure.embed(noise(5)), atol=1e-5)
 
