@@ -71,6 +71,9 @@ def pipeline(model: str) -> "Pipeline":
     Raises:
         ModelUnavailable: there is none of this name here, or another than before.
     """
+    loaded = _pipelines.get(model)  # without the lock, which another model may hold for seconds
+    if loaded is not None:
+        return loaded
     with _loading:
         if model not in _pipelines:
             _pipelines[model] = _load(model)
