@@ -16,6 +16,7 @@ for _variable in (
     "MILVUS_TOKEN",
     "MEDIA_ROOT",
     "LEDGER_FILE",
+    "LIKENESS_MODELS_DIR",
 ):
     os.environ.pop(_variable, None)
 

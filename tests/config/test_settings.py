@@ -204,6 +204,8 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     monkeypatch.setenv("FOLDER", "media")
     assert env.folder("FOLDER", Path("/elsewhere")) == tmp_path / "media"
     assert (tmp_path / "media").stat().st_mode & 0o777 == 0o700
+    assert env.place("UNSET_PLACE", tmp_path / "none") == tmp_path / "none"
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(
@@ -211,6 +213,7 @@ def test_lists_and_paths(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     [
         ("LIKENESS_VAR_DIR", "/proc/x", "LIKENESS_VAR_DIR is /proc/x, which can't be made"),
         ("MEDIA_ROOT", "/proc/x", "MEDIA_ROOT is /proc/x, which can't be made"),
+        ("LIKENESS_MODELS_DIR", "/etc/passwd", "LIKENESS_MODELS_DIR is /etc/passwd, which is no f"),
         ("SECRET_KEY", "short", "SECRET_KEY has 5 characters. Give at least 50, at random."),
         ("METRICS_TOKEN", "short", "METRICS_TOKEN has 5 characters. Give at least 16, at random."),
         ("LOG_FORMAT", "xml", "LOG_FORMAT is 'xml'. Choose one of line, json."),
