@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from embedder.errors import (
     UnknownModelError,
     WeightsError,
 )
-from tests.embedder.shelf import ARCFACE, YUNET, Shelf, network, network_text
+from tests.embedder.shelf import ARCFACE, YUNET, Shelf, network, network_text, shared_network
 
 
 @pytest.fixture
@@ -283,3 +284,18 @@ def test_what_is_no_figure_changes_nothing(shelf: Shelf) -> None:
         with pytest.raises(ManifestError):
             record_evaluation("net", detector, figures, catalogue=shelf.catalogue)
     assert (shelf.folder / "net.toml").read_text() == before
+
+
+def test_the_guides_manifest_is_one(shelf: Shelf) -> None:
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "guide.md").read_text("utf-8")
+    text = guide.split("```toml\n")[1].split("```")[0]
+    data = shared_network("mobilefacenet_128.onnx")
+    text = text.replace('sha256 = "..."', f'sha256 = "{sha256(data).hexdigest()}"')
+    (shelf.folder / "mobilefacenet.toml").write_text(text)
+    (shelf.folder / "mobilefacenet.onnx").write_bytes(data)
+    assert shelf.catalogue.broken == []
+    assert shelf.catalogue.problem("mobilefacenet") == ""
+    shelf.mobilefacenet()
+    ours = shelf.catalogue.manifest("mobilefacenet")
+    (shelf.folder / "mobilefacenet.toml").write_text(text)
+    assert shelf.catalogue.manifest("mobilefacenet").fingerprint == ours.fingerprint
