@@ -56,10 +56,6 @@ class Comparisons:
         used = np.flatnonzero(genuine + self.impostors)
         return metrics.weighted_curve(scores(used), genuine[used], self.impostors[used])
 
-    def genuine_scores(self) -> Floats:
-        """(G,): the scores of the genuine pairs."""
-        return scores(self.genuine[:, 0])
-
     def resampled(self, weights: Floats) -> Curve:
         """Error rates when person p counts `weights[p]` times, as a bootstrap draws people.
 

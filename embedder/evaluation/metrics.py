@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder.errors import EvaluationError
+
 Floats = NDArray[np.float64]
 
 LEAST_FALSE_MATCHES = 10
@@ -43,7 +45,7 @@ class Curve:
 
 
 def curve(genuine: NDArray[np.floating], impostor: NDArray[np.floating]) -> Curve:
-    """The curve of (G,) genuine and (I,) impostor scores; ValueError when there are none of one."""
+    """The curve of (G,) genuine and (I,) impostor scores. Raises EvaluationError without both."""
     values, place = np.unique(np.concatenate((genuine, impostor)), return_inverse=True)
     counts = [
         np.bincount(places, minlength=len(values))
@@ -62,13 +64,13 @@ def weighted_curve(
     """The curve of weights: `genuine` and `impostor` (V,) at each of (V,) rising score `values`.
 
     Give `impostor_total`, the weight of all impostor pairs, when those that score below the first
-    value are left out. Raises ValueError when there is no genuine or no impostor weight.
+    value are left out. Raises EvaluationError without genuine or impostor weight.
     """
     matching = at_or_above(genuine)
     false = at_or_above(impostor)
     total = float(false[0]) if impostor_total is None else impostor_total
     if matching[0] <= 0 or total <= 0:
-        raise ValueError("error rates need genuine and impostor pairs")
+        raise EvaluationError("Error rates need genuine and impostor pairs. Give more photos.")
     thresholds = np.append(values.astype(np.float64), np.inf)
     return Curve(thresholds, false / total, matching / matching[0], total, impostor_total is None)
 

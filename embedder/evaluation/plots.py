@@ -5,6 +5,7 @@ matplotlib comes with `pip install 'likeness[evaluation]'`; without it everythin
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from embedder.errors import EvaluationError
 from embedder.evaluation import identification
@@ -75,8 +77,9 @@ def identification_curves(path: Path, results: Sequence[Identification]) -> None
             fpir, fnir = _thinned(searches.curve())
             colour = f"C{sizes.index(size)}"
             axes.plot(fpir, fnir, styles[way], color=colour, label=f"{size:,} people, {way}")
-        _label(axes, "FPIR", "FNIR")
+        _label(axes, "FPIR", "FNIR", legend=False)
         axes.set_title(result.model)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     _save(figure, path)
 
 
@@ -111,6 +114,7 @@ def error_versus_reject(path: Path, results: Sequence[ErrorVersusReject]) -> Non
             linestyle=":",
             label=f"{result.model}, at random",
         )
+    axes.set_ylim(bottom=0)
     _label(axes, "photos left out, per cent", "FNMR at FMR 1e-3")
     _save(figure, path)
 
@@ -158,19 +162,23 @@ def _logarithmic(axes: Axes, lowest: float) -> None:
     axes.set_ylim(_LOWEST_MISSES, 1)
 
 
-def _label(axes: Axes, x: str, y: str) -> None:
+def _label(axes: Axes, x: str, y: str, *, legend: bool = True) -> None:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(visible=True, which="major", alpha=0.4)
-    axes.legend(fontsize="small")
+    if legend:
+        axes.legend(fontsize="small")
 
 
 def _histogram(axes: Axes, comparisons: Comparisons) -> None:
-    """Density of genuine and impostor scores, over the range where there are any."""
+    """Density of genuine and impostor scores, without failures to acquire far below them."""
     used = np.flatnonzero(comparisons.impostors)
+    used = used[used > 0]
     impostor, counts = scores(used), comparisons.impostors[used]
-    genuine = comparisons.genuine_scores()
+    genuine = scores(comparisons.genuine[comparisons.genuine[:, 0] > 0, 0])
     both = np.concatenate((impostor, genuine))
+    if not len(both):
+        return
     edges = np.linspace(both.min(), both.max(), _BINS + 1)
     for values, weights, label in ((genuine, None, "genuine"), (impostor, counts, "impostor")):
         density, _ = np.histogram(values, edges, weights=weights, density=True)
@@ -179,4 +187,13 @@ def _histogram(axes: Axes, comparisons: Comparisons) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    figure.savefig(path, dpi=_DPI)
+    """Write the figure in the format that the name of the file ends in."""
+    if path.suffix != ".png":
+        figure.savefig(path)
+        return
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=_DPI)
+    # A third of the bytes: lines and text need few colours, and this method keeps those there are.
+    colours = Image.open(drawn).convert("RGB")
+    few = colours.quantize(255, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)

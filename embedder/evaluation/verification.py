@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder.errors import EvaluationError
 from embedder.evaluation import metrics
 from embedder.evaluation.collection import Collection, Pair
 from embedder.evaluation.comparisons import FAILED, Comparisons, compare
@@ -77,7 +78,11 @@ class Verification:
             "accuracy": self.accuracy.mean,
             "accuracy_stderr": self.accuracy.error,
             "fold_accuracies": self.accuracy.accuracies.tolist(),
-            "fold_thresholds": self.accuracy.thresholds.tolist(),
+            "fold_thresholds": [
+                # Where nothing should match the best threshold is infinite, which JSON is not.
+                threshold if math.isfinite(threshold) else None
+                for threshold in self.accuracy.thresholds.tolist()
+            ],
             "pairs": len(self.accuracy.scores),
             "tmr_at_fmr": {
                 f"{fmr:g}": {"tmr": figure.value, "interval": figure.interval}
@@ -158,7 +163,7 @@ def figures(
 ) -> tuple[dict[float, Figure], Figure]:
     """TMR at each of FMRS, and the EER, with bootstrap intervals over people."""
     rng = np.random.default_rng(seed)
-    samples = [_measured(comparisons.resampled(drawn(rng, comparisons))) for _ in range(draws)]
+    samples = [_sample(comparisons, drawn(rng, comparisons)) for _ in range(draws)]
     columns = zip(_measured(curve), *samples, strict=True)
     *tmr, eer = (Figure(value, metrics.interval(drawn)) for value, *drawn in columns)
     return dict(zip(FMRS, tmr, strict=True)), eer
@@ -168,6 +173,13 @@ def drawn(rng: np.random.Generator, comparisons: Comparisons) -> Floats:
     """(P,): how often each person is drawn, of as many draws as there are people."""
     people = int(comparisons.people.max()) + 1
     return rng.multinomial(people, np.full(people, 1 / people)).astype(np.float64)
+
+
+def _sample(comparisons: Comparisons, weights: Floats) -> list[float | None]:
+    try:
+        return _measured(comparisons.resampled(weights))
+    except EvaluationError:  # of a few people nobody with two photos may be drawn
+        return [None] * (len(FMRS) + 1)
 
 
 def _measured(rates: Curve) -> list[float | None]:

@@ -12,6 +12,7 @@ from PIL import Image
 from embedder.__main__ import main
 from embedder.catalogue import Catalogue
 from tests.conftest import ROOT, Lfw
+from tests.embedder.pictures import scene
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +198,22 @@ def test_help_needs_no_torch() -> None:
     )
     assert (result.returncode, result.stderr) == (0, "")
     assert "--pairs" in result.stdout
+
+
+def test_a_folder_in_which_no_face_is_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Failures to acquire are misses; nothing is left out, and nothing breaks."""
+    for person in ("Ann", "Bob", "Cy", "Dee"):
+        (tmp_path / person).mkdir()
+        for number, shift in ((1, 0), (2, 40)):
+            picture = scene(160 + shift + 10 * ord(person[0]) % 70, 120)
+            picture.save(tmp_path / person / f"{person}_{number:04d}.jpg")
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("2\t1\nAnn\t1\t2\nAnn\t1\tBob\t1\nCy\t1\t2\nCy\t1\tDee\t1\n", "utf-8")
+    record = evaluated(tmp_path, "verification", "--images", str(tmp_path), "--pairs", str(pairs))
+    assert record["accuracy"] == 0.5
+    assert record["fta"] == 1
+    assert set(record["failures"].values()) == {"no_face"}
+    assert len(record["failures"]) == 8
+    assert "| 1.0000 |" in capsys.readouterr().out

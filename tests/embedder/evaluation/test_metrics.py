@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedder.errors import EvaluationError
 from embedder.evaluation import metrics
 from embedder.evaluation.metrics import Curve, curve
 
@@ -51,7 +52,7 @@ def test_a_figure_needs_ten_false_matches_behind_it() -> None:
 def test_no_rates_without_pairs_of_both_kinds() -> None:
     some, none = np.array([0.5]), np.array([])
     for genuine, impostor in ((some, none), (none, some)):
-        with pytest.raises(ValueError, match="genuine and impostor"):
+        with pytest.raises(EvaluationError, match="genuine and impostor"):
             curve(genuine, impostor)
 
 
