@@ -61,7 +61,7 @@ def run_detection(options: argparse.Namespace) -> list[str]:
             models.record_detector(one.detector, one.figures())
     caption = (
         f"{len(faces)} photos with a face, {len(none)} pictures without; faces from "
-        f"{options.min_face:g} pixels; ms in batches of {detection.BATCH}"
+        f"{options.min_face:g} pixels; ms on one thread, in batches of {detection.BATCH}"
     )
     return [caption, "", *_detection_table(results)]
 
