@@ -189,7 +189,7 @@ def main() -> int:
     memory = alone("memory", str(chosen.data), chosen.photos)
     growth = memory["rows"][-1]["mb"] - memory["rows"][0]["mb"]
     for row in memory["rows"]:
-        print(f"after {row['photos']:>6} photos: {row['mb']:.0f} MB")
+        print(f"after {row['photos']:>6} photos: {row['mb']:.0f} MB, at most {row['most']:.0f}")
     print(f"grew by {growth:.0f} MB, target at most {MOST_GROWTH_MB}")
     missed += ["detection"] * (detection > MOST_DETECTION_MS)
     missed += ["outside"] * (outside > MOST_OUTSIDE) + ["memory"] * (growth > MOST_GROWTH_MB)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import io
 import statistics
 import sys
@@ -246,7 +245,7 @@ def _one_run(pipeline: Pipeline, photos: Sequence[bytes]) -> None:
 
 
 def memory(folder: str, count: int) -> dict[str, list[dict[str, float]]]:
-    """RSS in MB after each tenth of so many photos, streamed on all cores."""
+    """RSS in MB over so many photos, streamed on all cores: median and most of each tenth."""
     pipeline = load_pipeline(MODEL, threads=1)
     # Every photo of LFW, and now and then a larger one: arrays of many sizes.
     paths = sorted(Path(folder).glob("lfw-dev/images/*/*.jpg"))
@@ -254,8 +253,10 @@ def memory(folder: str, count: int) -> dict[str, list[dict[str, float]]]:
         paths.insert(300 * number, larger)
     photos = (path.read_bytes() for path in islice(cycle(paths), count))
     rows: list[dict[str, float]] = []
+    seen: list[float] = []
     for number, _ in enumerate(pipeline.stream(photos, min_face=MIN_FACE), start=1):
+        seen.append(psutil.Process().memory_info().rss / MEGABYTE)
         if number % (count // 10) == 0:
-            gc.collect()
-            rows.append({"photos": number, "mb": psutil.Process().memory_info().rss / MEGABYTE})
+            rows.append({"photos": number, "mb": statistics.median(seen), "most": max(seen)})
+            seen.clear()
     return {"rows": rows}

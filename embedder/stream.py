@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from embedder import images
 from embedder.errors import EmbedderError, ImageError
 from embedder.images import DecodedImage, ImageInfo
+from embedder.memory import give_back_free_memory
 from embedder.types import Detection, Face
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 BATCH = 32
 BATCH_PIXELS = 2_100_000
 """Pixels that are worked on together: 32 small photos; a large one is worked on alone."""
+
+TIDY_BATCHES = 8
+"""After so many batches free memory goes back to the system; more often costs time."""
 
 Choice = Callable[[ImageInfo, Sequence[Detection]], Sequence[Detection]]
 """Which of the faces found on a photo are wanted: these are embedded, in this order."""
@@ -60,10 +64,12 @@ def stream(
     with ThreadPoolExecutor(runs, thread_name_prefix="stream") as pool:
         waiting: deque[Future[list[Outcome]]] = deque()
         try:
-            for members in _batches(photos, min_face, batch):
+            for number, members in enumerate(_batches(photos, min_face, batch), start=1):
                 waiting.append(pool.submit(work.outcomes, members))
                 if len(waiting) > runs:
                     yield from waiting.popleft().result()
+                if number % TIDY_BATCHES == 0:
+                    give_back_free_memory()
             while waiting:
                 yield from waiting.popleft().result()
         finally:

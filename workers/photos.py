@@ -9,9 +9,9 @@ from celery import Task
 from celery.signals import celeryd_after_setup, worker_ready
 from django.db import DatabaseError
 
-from common.memory import give_back_free_memory
 from common.queue import PROCESS_PHOTOS, enqueue
 from config.celery import app
+from embedder.memory import give_back_free_memory
 from enrolment.processing import process_photos
 from photos.pipeline import warm_up, work_in_bulk
 from photos.services import LEASE, release_held_by

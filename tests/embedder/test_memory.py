@@ -6,7 +6,7 @@ import numpy as np
 import psutil
 import pytest
 
-from common.memory import give_back_free_memory
+from embedder.memory import give_back_free_memory
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heap")
