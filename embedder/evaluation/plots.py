@@ -149,7 +149,8 @@ def _thinned(curve: Curve) -> tuple[Floats, Floats]:
     """(FMR, FNMR) at a few hundred places even in the FMR's logarithm: a file stays small."""
     rising = curve.fmr[::-1]
     least = max(_LOWEST_FMR, 1 / curve.impostors)
-    wanted = np.logspace(np.log10(least), 0, _POINTS)
+    # Not quite to 1: at the threshold that even failures reach, everything matches.
+    wanted = np.logspace(np.log10(least), 0, _POINTS, endpoint=False)
     place = np.unique(np.searchsorted(rising, wanted, side="right") - 1)
     return rising[place], curve.fnmr[::-1][place]
 
