@@ -36,7 +36,7 @@ test: $(VENV)/.installed-test check
 	@$(BIN)/coverage report --fail-under=$(COVERAGE) --format=total | sed 's/^/Coverage in per cent: /'
 
 # Those that start everything as an operator does.
-INSTALLATIONS := $(addprefix tests/,docker e2e faults operations)
+INSTALLATIONS := $(addprefix tests/,docker e2e faults)
 
 test-installations: $(VENV)/.installed-test
 	@echo "Tests of whole installations:"
