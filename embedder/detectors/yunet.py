@@ -73,6 +73,8 @@ class YuNet:
 
     def _found(self, network: Any, image: RgbImage, min_face: float) -> Floats:
         """(N, 15) rows of the network, in pixels of the picture, best first."""
+        if image.shape[1] < min_face:
+            return np.empty((0, _COLUMNS), np.float32)
         bgr = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), np.uint8)
         levels = [_look(network, bgr, scale) for scale in _pyramid(image, min_face)]
         rows = np.concatenate(levels)
@@ -99,6 +101,8 @@ def _look(network: Any, bgr: RgbImage, scale: float) -> Floats:
     rows = network.detect(small)[1]
     if rows is None:
         return np.empty((0, _COLUMNS), np.float32)
+    # In a few pixels of a picture the network can see what is no number.
+    rows = rows[np.isfinite(rows).all(axis=1)]
     ratio = np.array([width / size[0], height / size[1]])
     in_full: Floats = (rows * [*np.tile(ratio, 7), 1]).astype(np.float32)
     return in_full
