@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from embedder.batches import padded
 from embedder.detectors import inputs, mtcnn_networks
 from embedder.detectors.mipmaps import Mipmaps
 from embedder.detectors.nms import Floats, Indices, suppress
@@ -28,13 +29,12 @@ from embedder.types import Detection, RgbImage
 _WINDOW = 12
 _STRIDE = 2
 _NMS_LEVEL, _NMS_PROPOSALS, _NMS_REFINED, _NMS_OUTPUT = 0.5, 0.7, 0.7, 0.7
-# Bounds memory: a crowd can bring tens of thousands of candidates.
-_CHUNK = 512
-# Greatest number of pixels of a pyramid level, over all its images, that go through at once.
-_LEVEL_PIXELS = 1_000_000
-# Pixels of a strip of a large level: what lies between the proposal network's layers then stays in
-# the processor's cache, which halves the time.
-_STRIP_PIXELS = 250_000
+# Candidates that the refining and the output network see at once: as many as the processor's cache
+# holds, which is twice as fast as 512. Fewer are filled up to a multiple.
+_CHUNK, _MULTIPLE = 64, 8
+# Pixels of a pyramid level, over all its images, that go through at once: what lies between the
+# proposal network's layers then stays in the processor's cache, which halves the time.
+_PIXELS_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Mtcnn:
     def _level(self, pictures: Mipmaps, members: Sequence[int], scale: float) -> _Candidates:
         """Candidates of one level of the pyramid, of pictures that share a shape."""
         height, width = pictures.images[members[0]].shape[:2]
-        at_once = max(1, int(_LEVEL_PIXELS / (height * width * scale**2)))
+        at_once = max(1, int(_PIXELS_AT_ONCE / (height * width * scale**2)))
         return _concatenate(
             [
                 self._windows(pictures, np.array(members[start : start + at_once]), scale)
@@ -164,7 +164,7 @@ def _in_strips(
     """What the proposal network makes of (N, H, W, 3) pictures, in strips of their rows."""
     height, width = batch.shape[1:3]
     # A whole number of strides, so that the windows of the strips are those of the picture.
-    rows = max(_WINDOW, _STRIP_PIXELS // (len(batch) * width) // _STRIDE * _STRIDE)
+    rows = max(_WINDOW, _PIXELS_AT_ONCE // (len(batch) * width) // _STRIDE * _STRIDE)
     strips = [
         network(_normalised(batch[:, top : top + rows + _WINDOW - _STRIDE]))
         for top in range(0, height - _WINDOW + 1, rows)
@@ -224,5 +224,6 @@ def _in_chunks(
     for start in range(0, max(len(squares), 1), _CHUNK):
         rows = slice(start, start + _CHUNK)
         patches = pictures.patches(image[rows], squares[rows], side)
-        parts.append([output.cpu().numpy() for output in network(_normalised(patches))])
+        outputs = network(_normalised(padded(patches, _MULTIPLE)))
+        parts.append([output.cpu().numpy()[: len(patches)] for output in outputs])
     return tuple(np.concatenate(columns) for columns in zip(*parts, strict=True))

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from embedder import weights
+from embedder.batches import padded
 from embedder.device import Device, device
 from embedder.errors import DimensionError, WeightsError
 from embedder.networks.dlib_dat import Affine, Convolution, Layer, Linear, read_layers
@@ -27,6 +28,8 @@ CROP_SIZE = 150
 MAX_DRIFT = 1e-4
 """Greatest 1 - cosine to the fp32 template at which bf16 may be used."""
 
+# Crops of a pass, unless there are fewer.
+_MULTIPLE = 4
 _RGB_MEAN = (122.782, 117.001, 104.298)
 _RGB_SCALE = 256.0
 _CONVOLUTIONS = 29
@@ -153,9 +156,12 @@ class DlibResNet:
 
     def descriptors(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 128) as dlib gives them, not of unit length."""
-        starts = range(0, len(crops), self._batch)
-        parts = [self._compute(crops[at : at + self._batch]) for at in starts]
-        return np.concatenate(parts) if parts else np.empty((0, TEMPLATE_DIM), np.float32)
+        whole = padded(crops, _MULTIPLE) if len(crops) > _MULTIPLE else crops
+        starts = range(0, len(whole), self._batch)
+        parts = [self._compute(whole[at : at + self._batch]) for at in starts]
+        if not parts:
+            return np.empty((0, TEMPLATE_DIM), np.float32)
+        return np.concatenate(parts)[: len(crops)]
 
 
 _Compute = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

@@ -225,10 +225,10 @@ def test_threads_share_a_detector(detector: Detector, portraits: list[RgbImage])
 def test_mtcnn_finds_the_same_in_strips(
     detectors: dict[str, Detector], crowd: RgbImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mtcnn, "_STRIP_PIXELS", 10**9)
+    monkeypatch.setattr(mtcnn, "_PIXELS_AT_ONCE", 10**9)
     whole = detectors["mtcnn"].detect([crowd, crowd[:-1]], 40)
     for pixels in (1, 4_000, 20_000):
-        monkeypatch.setattr(mtcnn, "_STRIP_PIXELS", pixels)
+        monkeypatch.setattr(mtcnn, "_PIXELS_AT_ONCE", pixels)
         strips = detectors["mtcnn"].detect([crowd, crowd[:-1]], 40)
         assert [len(faces) for faces in strips] == [len(faces) for faces in whole]
         for one, other in zip(strips[0] + strips[1], whole[0] + whole[1], strict=True):
