@@ -24,6 +24,7 @@ from embedder.images import decode
 from embedder.networks import dlib_resnet
 from embedder.types import Detection, RgbImage
 from tests.conftest import Lfw
+from tests.embedder.shelf import shared_network
 
 MIN_FACE = 40.0
 NAMES = ["mtcnn", "yunet", "haar", "hog"]
@@ -32,10 +33,9 @@ FACELESS = ["coffee", "chelsea", "rocket", "brick", "grass", "page", "text"]
 
 
 @pytest.fixture(scope="module")
-def yunet_file(test_data: Path) -> Path:
-    path = test_data.parent / "models" / "yunet_n_640_640.onnx"
-    if not path.is_file():
-        pytest.skip(f"{path} is missing")
+def yunet_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("yunet") / "yunet_n_640_640.onnx"
+    path.write_bytes(shared_network(path.name))
     return path
 
 
