@@ -126,7 +126,7 @@ class ActiveIndexAdmin(ReadOnlyAdmin):
 class VectorOutboxAdmin(LongTableMixin, ReadOnlyAdmin):
     """What is still to be written to Milvus."""
 
-    list_display = ("template_id", "generation", "dirty_since", "claimed_until")
+    list_display = ("template_id", "generation", "dirty_since")
     list_select_related = ("generation",)
     list_filter = ("generation",)
     ordering = ("id",)

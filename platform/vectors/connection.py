@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -27,6 +27,16 @@ logger = logging.getLogger(__name__)
 EMBEDDED = "embedded"
 # Half of the web server's threads may wait for Milvus at a time.
 LOOKUPS_AT_ONCE = 8
+
+
+class Collection(NamedTuple):
+    """A collection's name, and the label of the server that has it."""
+
+    server: str
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def server_label() -> str:
