@@ -47,7 +47,8 @@ from django.db import transaction
 from people.models import Gallery, Person
 from vectors.codec import encode
 from vectors.models import PersonTemplate
-from vectors.services import ensure_active_index, mark_dirty
+from vectors.generations import ensure_active_index
+from vectors.outbox import mark_dirty
 gallery = Gallery.objects.get(slug="main")
 vectors = np.random.default_rng(0).standard_normal(({count}, 128)).astype(np.float32)
 vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -61,7 +62,7 @@ with transaction.atomic():
             for person, vector in zip(people, vectors)
         ]
     )
-    mark_dirty(gallery.model, [template.pk for template in templates])
+    mark_dirty(gallery.pk, gallery.model, [template.pk for template in templates])
 ensure_active_index(gallery)
 """
 

@@ -23,7 +23,8 @@ from tests.factories import SYSTEM, GalleryFactory, PersonFactory, UserFactory
 from vectors.connection import server_label
 from vectors.models import IndexGeneration
 from vectors.selectors import generations_with_work
-from vectors.services import apply_outbox, ensure_active_index
+from vectors.applying import apply_outbox
+from vectors.generations import ensure_active_index
 
 Client = Callable[..., APIClient]
 HANDED_ON = uuid4()

@@ -14,6 +14,8 @@ for _variable in (
     "CELERY_BROKER_URL",
     "MILVUS_URI",
     "MILVUS_TOKEN",
+    "MILVUS_NEXT_URI",
+    "MILVUS_NEXT_TOKEN",
     "MEDIA_ROOT",
     "LEDGER_FILE",
     "LIKENESS_MODELS_DIR",

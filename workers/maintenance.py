@@ -35,7 +35,7 @@ def reconcile() -> None:
         return
     for report in reports:
         if report.wrong:
-            logger.warning("%s: %d entries were wrong", report.collection, len(report.wrong))
+            logger.warning("%s: %d entries were wrong", report.collection, report.wrong)
 
 
 @app.task(name="maintenance.tidy")

@@ -1,26 +1,46 @@
 """Templates to Milvus."""
 
 import logging
+from typing import Any
 from uuid import UUID
 
-from celery.signals import worker_ready
+from celery import Task
+from celery.signals import celeryd_after_setup, worker_ready
+from django.db import DatabaseError
 
 from common.queue import APPLY_OUTBOX, enqueue
 from config.celery import app
+from vectors.applying import work
 from vectors.errors import IndexUnavailable
+from vectors.lease import release_held_by
 from vectors.selectors import live_generations
-from vectors.services import apply_outbox
 
 logger = logging.getLogger(__name__)
 
+# A generation that is being filled lets the others have their turn after so long.
+TURN_SECONDS = 1.0
 
-@app.task(name=APPLY_OUTBOX)
-def apply(generation_id: str) -> None:
-    """Write everything dirty of a generation; if Milvus is away, the sweeper asks again."""
+
+@celeryd_after_setup.connect
+def take_over(sender: str, **_: Any) -> None:
+    """Give back at once what the worker of this name held when it died."""
     try:
-        apply_outbox(UUID(generation_id))
+        release_held_by(sender)
+    except DatabaseError as error:
+        logger.warning("what %s held waits for the end of its lease: %s", sender, error)
+
+
+@app.task(name=APPLY_OUTBOX, bind=True)
+def apply(self: Task[..., None], generation_id: str) -> None:
+    """Write what is dirty of a generation; if Milvus is away, the sweeper asks again."""
+    holder = self.request.hostname or ""
+    try:
+        applied = work(UUID(generation_id), seconds=TURN_SECONDS, holder=holder)
     except IndexUnavailable as error:
         logger.warning("index %s waits for Milvus: %s", generation_id, error.detail)
+        return
+    if applied.more:
+        enqueue(APPLY_OUTBOX, generation_id)
 
 
 @worker_ready.connect

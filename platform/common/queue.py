@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 PROCESS_PHOTOS = "photos.process"
 APPLY_OUTBOX = "vectors.apply_outbox"
+MEASURE_RECALL = "maintenance.measure_recall"
 
 
 def enqueue_on_commit(task: str, *args: Any) -> None:

@@ -19,7 +19,8 @@ from people.services import create_gallery, create_person
 from photos.intake import BadPhoto, examine
 from photos.models import FINAL_STATES, Photo, Source
 from photos.services import receive
-from vectors.services import apply_outbox, ensure_active_index
+from vectors.applying import apply_outbox
+from vectors.generations import ensure_active_index
 
 from .processing import process_photos
 from .services import erase

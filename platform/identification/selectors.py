@@ -1,4 +1,4 @@
-"""From the index's hits to candidates that hold: read again from the database, scored exactly."""
+"""From matches to candidates: who it is, and the enrolled face that shows it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +10,7 @@ import numpy as np
 from people.models import Gallery, Person
 from photos.models import Face
 from vectors.codec import FloatArray, decode_many
-from vectors.milvus import Hit
-from vectors.models import PersonTemplate
-
-# How many hits to ask the index for beyond those wanted, so that hits which turn out to be gone
-# or of inactive people don't leave gaps.
-SPARE_HITS = 10
+from vectors.selectors import Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,53 +32,34 @@ class Candidate:
 
 
 def candidates(
-    galleries: Sequence[Gallery], probes: FloatArray, hits: Sequence[Sequence[Hit]], top_k: int
+    galleries: Sequence[Gallery], probes: FloatArray, matches: Sequence[Sequence[Match]]
 ) -> list[list[Candidate]]:
-    """The best `top_k` candidates of each probe (shape (n, 128)).
+    """Each probe's matches (shape (n, 128)) with the people and the evidence.
 
-    Every hit is read again: a person who was erased, deactivated or is in no gallery searched is
-    dropped, whatever the index says. Scores are computed from the stored float32 templates, so
-    that no index can move a decision. Two queries for all probes together.
+    Two queries for all probes together. Who was erased since the search is left out.
     """
-    templates = _templates(galleries, {hit.template_id for each in hits for hit in each})
-    ranked = [
-        _ranked(
-            probe, [templates[hit.template_id] for hit in found if hit.template_id in templates]
-        )
-        for probe, found in zip(probes, hits, strict=True)
-    ]
-    best = [each[:top_k] for each in ranked]
-    faces = _faces({template.pk for each in best for template, _ in each})
+    people = _people(galleries, {match.person_id for found in matches for match in found})
+    faces = _faces({match.template_id for found in matches for match in found})
     return [
         [
-            Candidate(template.person, score, _evidence(probe, faces.get(template.pk, [])))
-            for template, score in each
+            Candidate(
+                people[match.person_id],
+                match.score,
+                _evidence(probe, faces.get(match.template_id, [])),
+            )
+            for match in found
+            if match.person_id in people
         ]
-        for probe, each in zip(probes, best, strict=True)
+        for probe, found in zip(probes, matches, strict=True)
     ]
 
 
-def _templates(galleries: Sequence[Gallery], ids: set[int]) -> dict[int, PersonTemplate]:
+def _people(galleries: Sequence[Gallery], ids: set[int]) -> dict[int, Person]:
     known = {gallery.pk: gallery for gallery in galleries}
-    # By primary keys alone, and judged here: a database whose statistics are old may otherwise
-    # begin with all the people of the gallery.
-    found = {}
-    for each in PersonTemplate.objects.select_related("person").filter(pk__in=ids):
-        gallery = known.get(each.person.gallery_id)
-        if gallery is not None and gallery.model == each.model and each.person.active:
-            each.person.gallery = gallery
-            found[each.pk] = each
-    return found
-
-
-def _ranked(
-    probe: FloatArray, templates: Sequence[PersonTemplate]
-) -> list[tuple[PersonTemplate, float]]:
-    if not templates:
-        return []
-    scores = decode_many(bytes(each.vector) for each in templates) @ probe
-    order = np.argsort(-scores, kind="stable")
-    return [(templates[index], float(scores[index])) for index in order]
+    people = Person.objects.in_bulk(ids)
+    for person in people.values():
+        person.gallery = known[person.gallery_id]
+    return people
 
 
 class _EnrolledFace(NamedTuple):

@@ -28,7 +28,7 @@ from vectors.errors import IndexUnavailable
 from vectors.milvus import ping
 from vectors.selectors import search, searchable_count
 
-from .selectors import SPARE_HITS, Candidate, candidates
+from .selectors import Candidate, candidates
 from .timing import Stopwatch, counted
 
 # A crowd's smaller faces are listed by `detect`; a lookup of more would keep the server busy for
@@ -178,9 +178,9 @@ def _look_up(
         return []
     probes = np.stack([face.template for face in found])
     with watch.stage("search"):
-        hits = search(galleries, probes, top_k + SPARE_HITS)
+        matches = search(galleries, probes, top_k)
     with watch.stage("score"):
-        ranked = candidates(galleries, probes, hits, top_k)
+        ranked = candidates(galleries, probes, matches)
     return [
         Lookup(face, best, _faults(face, gates)) for face, best in zip(found, ranked, strict=True)
     ]

@@ -2,12 +2,13 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from accounts.actors import Actor
 from common.errors import NotFound
 from people.access import require, visible_galleries
 from people.models import Role
+from vectors.models import PersonTemplate
 
 from .models import Face, Photo
 
@@ -17,7 +18,8 @@ def visible_photos(actor: Actor) -> QuerySet[Photo]:
     photos = Photo.objects.select_related("gallery", "person__gallery", "original")
     if not actor.is_site_admin:
         photos = photos.filter(gallery__in=visible_galleries(actor))
-    return photos.prefetch_related("faces__template")
+    templates = PersonTemplate.objects.with_searchable().defer("vector", "given_vector")
+    return photos.prefetch_related(Prefetch("faces__template", queryset=templates))
 
 
 def photo_for(actor: Actor, public_id: UUID, role: Role) -> Photo:

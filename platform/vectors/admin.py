@@ -24,8 +24,8 @@ from common.admin import (
 )
 from people.access import require_site_admin
 
+from .generations import refill
 from .models import ActiveIndex, GenerationState, IndexGeneration, VectorOutbox
-from .services import rebuild
 
 VARIANTS = {"ready": "success", "building": "warning", "retired": ""}
 
@@ -34,7 +34,7 @@ VARIANTS = {"ready": "success", "building": "warning", "retired": ""}
 def rebuild_index(actor: Actor, generation: IndexGeneration) -> None:
     """Fill a generation again from the database, for a site administrator."""
     require_site_admin(actor)
-    rebuild(generation)
+    refill(generation)
     record(actor, "index.rebuild", f"generation:{generation.public_id}", None)
 
 

@@ -40,10 +40,23 @@ class Collection(NamedTuple):
 
 
 def server_label() -> str:
-    """Where the index is: `embedded`, or the server's address without credentials."""
-    if not settings.MILVUS_URI:
-        return EMBEDDED
-    parts = urlsplit(settings.MILVUS_URI)
+    """Where new indexes are made: `embedded`, or the server's address without credentials."""
+    return _label(settings.MILVUS_URI) if settings.MILVUS_URI else EMBEDDED
+
+
+def next_server_label() -> str | None:
+    """The server that indexes are moved to, if one is named in MILVUS_NEXT_URI."""
+    return _label(settings.MILVUS_NEXT_URI) if settings.MILVUS_NEXT_URI else None
+
+
+def server_labels() -> list[str]:
+    """Every server that we can reach: the present one, and the one to move to."""
+    following = next_server_label()
+    return [server_label(), *([following] if following else [])]
+
+
+def _label(uri: str) -> str:
+    parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.hostname}:{parts.port or 19530}{parts.path}"
 
 
@@ -70,18 +83,26 @@ def call_seconds() -> int:
     return seconds
 
 
-def _uri() -> str:
+def _address(label: str) -> tuple[str, str]:
+    """The address of the server of this label, and the login for it."""
+    if label == next_server_label():
+        return settings.MILVUS_NEXT_URI, settings.MILVUS_NEXT_TOKEN
+    if label != server_label():
+        raise IndexUnavailable(
+            f"This index is at {label}, which is named neither in MILVUS_URI nor in "
+            "MILVUS_NEXT_URI. Name it there, or rebuild the index where Likeness can reach it."
+        )
     uri = settings.MILVUS_URI or lite.endpoint()
     if uri is None:
         raise IndexUnavailable(
             "Milvus Lite is not running. Start everything with `make run`, or name a server in "
             "MILVUS_URI."
         )
-    return uri
+    return uri, settings.MILVUS_TOKEN
 
 
 @lru_cache(maxsize=4)
-def _connect(uri: str, pid: int) -> "MilvusClient":
+def _connect(uri: str, token: str, pid: int) -> "MilvusClient":
     from pymilvus import MilvusClient  # noqa: PLC0415 - a second of imports and threads of gRPC
 
     # It prints a traceback for each error that we catch and answer; its import sets the level.
@@ -93,9 +114,7 @@ def _connect(uri: str, pid: int) -> "MilvusClient":
         "grpc.keepalive_permit_without_calls": 0,
         "grpc.max_reconnect_backoff_ms": 2_000,
     }
-    return MilvusClient(
-        uri=uri, token=settings.MILVUS_TOKEN, timeout=call_seconds(), grpc_options=options
-    )
+    return MilvusClient(uri=uri, token=token, timeout=call_seconds(), grpc_options=options)
 
 
 @contextmanager
@@ -120,13 +139,16 @@ def _breaker(uri: str) -> Breaker:
 
 
 @contextmanager
-def server() -> Iterator["MilvusClient"]:
-    """Milvus for one exchange; whatever it, gRPC and the network can raise becomes ours."""
-    uri = _uri()
+def server(label: str) -> Iterator["MilvusClient"]:
+    """The Milvus of this label for one exchange; whatever it, gRPC and the network raise is ours.
+
+    One client for each process, opened after the fork; its channel carries all threads' calls.
+    """
+    uri, token = _address(label)
     breaker = _breaker(uri)
     try:
         breaker.enter()
-        yield _connect(uri, os.getpid())
+        yield _connect(uri, token, os.getpid())
         breaker.succeeded()
     except BreakerOpenError:
         raise _no_answer() from None

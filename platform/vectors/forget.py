@@ -7,36 +7,38 @@ may be searched again: new ones with new names are made, and filled from the dat
 from collections.abc import Iterable
 
 from . import milvus
-from .connection import at_hand, server_label
+from .connection import Collection, at_hand, server_labels
 from .errors import IndexUnavailable
-from .models import ActiveIndex, IndexGeneration, PersonTemplate, VectorOutbox
+from .models import ActiveIndex, IndexGeneration
 
 
 def collections_here() -> set[str]:
-    """The names of all collections that the database knows on the present server."""
-    here = IndexGeneration.objects.filter(server=server_label())
-    return {generation.collection for generation in here}
+    """The names of all collections that the database knows."""
+    return {generation.name for generation in IndexGeneration.objects.all()}
 
 
 def forget_indexes() -> None:
     """Remove every generation from the database, inside the caller's transaction."""
-    VectorOutbox.objects.all().delete()
     ActiveIndex.objects.all().delete()
-    IndexGeneration.objects.all().delete()
-    PersonTemplate.objects.update(indexed_version=0)
+    IndexGeneration.objects.all().delete()  # and with them outbox, spans and placements
 
 
 def drop_collections(names: Iterable[str]) -> list[str]:
-    """Drop these collections; returns the names of those that are still there."""
+    """Drop these collections wherever we reach them; returns the names of those still there."""
     left = sorted(names)
     if not left:
         return []
     try:
         with at_hand():
             while left:
-                if milvus.has_collection(left[-1]):
-                    milvus.drop_collection(left[-1])
+                for label in server_labels():
+                    _drop(Collection(label, left[-1]))
                 left.pop()
     except IndexUnavailable:
         pass
     return left
+
+
+def _drop(collection: Collection) -> None:
+    if milvus.has_collection(collection):
+        milvus.drop_collection(collection)

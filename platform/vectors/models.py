@@ -5,7 +5,7 @@ one template, a span for a range of them.
 """
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 
@@ -15,6 +15,29 @@ from people.models import MODEL_LENGTH, SHA256_LENGTH, Gallery, Person
 
 from .codec import BYTES
 from .connection import Collection
+
+
+class TemplateQuerySet(models.QuerySet["PersonTemplate"]):
+    """Templates, and whether searches see them as they are."""
+
+    def searchable(self) -> "TemplateQuerySet":
+        """Those whose gallery's index is ready and has nothing noted for them."""
+        here = {"generation__activeindex__gallery": OuterRef("person__gallery")}
+        ready = ActiveIndex.objects.filter(
+            gallery=OuterRef("person__gallery"),
+            generation__state=GenerationState.READY,
+            generation__model=OuterRef("model"),
+        )
+        row = VectorOutbox.objects.filter(**here, template_id=OuterRef("pk"))
+        span = IndexSpan.objects.filter(
+            **here, next_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk")
+        )
+        return self.filter(Exists(ready), ~Exists(row), ~Exists(span), person__active=True)
+
+    def with_searchable(self) -> "TemplateQuerySet":
+        """Each with its `searchable` read along."""
+        found = PersonTemplate.objects.searchable().filter(pk=OuterRef("pk"))
+        return self.annotate(is_searchable=Exists(found))
 
 
 class PersonTemplate(models.Model):
@@ -38,6 +61,8 @@ class PersonTemplate(models.Model):
     version = models.PositiveBigIntegerField(default=1)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = TemplateQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["person", "model"], name="one_template_per_model"),
@@ -45,7 +70,7 @@ class PersonTemplate(models.Model):
                 condition=Exact(Length("vector"), BYTES), name="template_vector_bytes"
             ),
             models.CheckConstraint(
-                condition=Q(given_vector=None) | Exact(Length("given_vector"), BYTES),
+                condition=Q(given_vector=None) | Q(Exact(Length("given_vector"), BYTES)),
                 name="template_given_vector_bytes",
             ),
             models.CheckConstraint(condition=Q(face_count__gte=1), name="template_has_faces"),
@@ -56,6 +81,14 @@ class PersonTemplate(models.Model):
 
     def __str__(self) -> str:
         return f"template {self.pk} v{self.version}"
+
+    @property
+    def searchable(self) -> bool:
+        """Whether searches see its present state. A query, unless read `with_searchable`."""
+        known: bool | None = self.__dict__.get("is_searchable")
+        if known is not None:
+            return known
+        return type(self).objects.searchable().filter(pk=self.pk).exists()
 
 
 class GenerationState(models.TextChoices):
@@ -88,7 +121,9 @@ class IndexGeneration(PublicModel):
     state = models.CharField(
         max_length=10, choices=GenerationState, default=GenerationState.BUILDING
     )
-    galleries = models.ManyToManyField(Gallery, through="Placement", related_name="generations")
+    galleries: "models.ManyToManyField[Gallery, Placement]" = models.ManyToManyField(
+        Gallery, through="Placement", related_name="generations"
+    )
     takes_over = models.BooleanField(
         default=False, help_text="Once it is ready, its galleries are searched in it."
     )
@@ -98,6 +133,7 @@ class IndexGeneration(PublicModel):
     problem = models.TextField(blank=True, help_text="Why it can't take over.")
     expected = models.PositiveBigIntegerField(default=0, help_text="Templates to write, at first.")
     written = models.PositiveBigIntegerField(default=0, help_text="Of these, how many it has.")
+    verifications = models.PositiveSmallIntegerField(default=0)
     verified_to = models.BigIntegerField(null=True, help_text="Compared up to this template.")
     filled_at = models.DateTimeField(null=True)
     ready_at = models.DateTimeField(null=True)

@@ -1,59 +1,228 @@
 """Searching the index, and how far it is behind."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Min, Q
+import numpy as np
+from django.db.models import Count, F, Min, Q
 from django.utils import timezone
 
 from people.models import Gallery
 
-from . import milvus, services
-from .codec import FloatArray
-from .connection import server_label
+from . import generations, indexes, milvus
+from .codec import FloatArray, decode_many
+from .connection import server_labels
 from .errors import CollectionMissing
 from .milvus import Hit
-from .models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
+from .models import (
+    GenerationState,
+    IndexGeneration,
+    PersonTemplate,
+    Placement,
+    VectorOutbox,
+)
+from .outbox import live, not_loading
 from .sizes import Sizes
 
+# How many hits to ask the index for beyond those wanted: some turn out to be gone or of inactive
+# people, and a quantised index has them in a slightly wrong order.
+SPARE_HITS = 10
+MOST_HITS = 1_000
 
-def search(galleries: Sequence[Gallery], probes: FloatArray, limit: int) -> list[list[Hit]]:
-    """The nearest templates of these galleries to each probe (shape (n, 128)), best first.
 
-    All galleries must have one model. The hits are the index's word only: whoever uses them reads
-    the templates again from the database.
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An active person's template, with its exact score against the probe."""
+
+    template_id: int
+    person_id: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A generation to search, for these galleries of it (None: all it holds)."""
+
+    generation: IndexGeneration
+    gallery_ids: list[int] | None
+    width: int | None
+
+
+def search(galleries: Sequence[Gallery], probes: FloatArray, top_k: int) -> list[list[Match]]:
+    """The `top_k` most like each probe (shape (n, 128)) in these galleries, best first.
+
+    All galleries must have one model. Every hit of the index is read again from the database, in
+    one query, and scored from its float32 template: a person who was erased, deactivated or is in
+    no gallery searched is dropped whatever the index says, and no index can move a score.
 
     Raises:
-        IndexUnavailable: Milvus is away, or the index is not ready.
+        IndexUnavailable: Milvus is away, or the index is not ready; never "no match".
     """
-    generations = {services.ensure_active_index(gallery) for gallery in galleries}
+    if not len(probes):
+        return []
+    limit = top_k + SPARE_HITS
+    while True:
+        hits = _hits(galleries, probes, limit)
+        matches = _scored(galleries, probes, hits)
+        # Where many at the top are gone and the index doesn't know yet, it is asked for more.
+        short = any(
+            len(found) < min(top_k, len(each)) and len(each) >= limit
+            for found, each in zip(matches, hits, strict=True)
+        )
+        if not short or limit >= MOST_HITS:
+            return [found[:top_k] for found in matches]
+        limit = min(10 * limit, MOST_HITS)
+
+
+def _hits(galleries: Sequence[Gallery], probes: FloatArray, limit: int) -> list[list[Hit]]:
+    parts = _parts(galleries)
+    try:
+        return _ask(parts, probes, limit)
+    except CollectionMissing:
+        # Another generation may have taken over in this very moment, and this one be dropped.
+        now = _parts(galleries)
+        if {part.generation for part in now} == {part.generation for part in parts}:
+            raise
+        return _ask(now, probes, limit)
+
+
+def _ask(parts: Sequence[_Part], probes: FloatArray, limit: int) -> list[list[Hit]]:
     found: list[list[Hit]] = [[] for _ in probes]
-    for generation in generations:
-        _check_ready(generation)
-        hits_per_probe = _search_one(generation, galleries, probes, limit)
-        for collected, hits in zip(found, hits_per_probe, strict=True):
+    for part in parts:
+        if part.generation.state != GenerationState.READY:
+            raise CollectionMissing(
+                "The index of this gallery is being built. Try again in a few seconds.",
+                retry_after=2,
+            )
+        for collected, hits in zip(found, _ask_one(part, probes, limit), strict=True):
             collected.extend(hits)
     return found
 
 
-def _search_one(
-    generation: IndexGeneration, galleries: Sequence[Gallery], probes: FloatArray, limit: int
-) -> list[list[Hit]]:
-    ids = [gallery.pk for gallery in galleries if gallery.model == generation.model]
+def _ask_one(part: _Part, probes: FloatArray, limit: int) -> list[list[Hit]]:
+    generation = part.generation
+    params = indexes.search_params(generation.index_type, part.width, limit)
     try:
-        return milvus.search(generation.collection, probes, ids, limit)
+        return milvus.search(generation.collection, probes, part.gallery_ids, limit, params)
     except CollectionMissing:
-        services.rebuild(generation)
+        generations.refill(generation)
         raise
 
 
-def _check_ready(generation: IndexGeneration) -> None:
-    if generation.state != GenerationState.READY:
-        raise CollectionMissing(
-            "The index of this gallery is being built. Try again in a few seconds.", retry_after=2
+def _parts(galleries: Sequence[Gallery]) -> list[_Part]:
+    """Which generations to search for which galleries. One query, if all have theirs."""
+    placements = _placements(galleries)
+    chosen: dict[IndexGeneration, list[Placement]] = {}
+    for gallery in galleries:
+        placement = _best([each for each in placements if each.gallery_id == gallery.pk])
+        if placement is None:
+            placement = _placed_anew(gallery)
+        chosen.setdefault(placement.generation, []).append(placement)
+    return [_part(generation, placed) for generation, placed in chosen.items()]
+
+
+def _placements(galleries: Sequence[Gallery]) -> list[Placement]:
+    """Where these galleries could be searched by their present model."""
+    return list(
+        Placement.objects.filter(
+            gallery__in=galleries,
+            generation__model=galleries[0].model,
+            generation__server__in=server_labels(),
         )
+        .exclude(generation__state=GenerationState.RETIRED)
+        .select_related("generation")
+        .annotate(
+            is_active=Q(gallery__active_index__generation=F("generation")),
+            held=Count("generation__placement"),
+        )
+    )
+
+
+def _best(placements: Sequence[Placement]) -> Placement | None:
+    """The active one; else, while a gallery changes its model, a complete one of the model that
+    the caller read a moment ago."""
+    for each in placements:
+        if each.is_active:  # type: ignore[attr-defined]
+            return each
+    return next((p for p in placements if p.generation.state == GenerationState.READY), None)
+
+
+def _placed_anew(gallery: Gallery) -> Placement:
+    generation = generations.ensure_active_index(gallery)
+    return (
+        Placement.objects.select_related("generation")
+        .annotate(held=Count("generation__placement"))
+        .get(generation=generation, gallery=gallery)
+    )
+
+
+def _part(generation: IndexGeneration, placed: Sequence[Placement]) -> _Part:
+    everything = len(placed) == placed[0].held  # type: ignore[attr-defined]
+    ids = None if everything else [each.gallery_id for each in placed]
+    untuned = indexes.kind(generation.index_type).untuned
+    width = max((each.width or untuned for each in placed), default=None)
+    return _Part(generation, ids, width)
+
+
+class _Row(NamedTuple):
+    """What the database says of a hit."""
+
+    template_id: int
+    person_id: int
+    gallery_id: int
+    active: bool
+    model: str
+    vector: bytes
+
+
+def _scored(
+    galleries: Sequence[Gallery], probes: FloatArray, hits: Sequence[Sequence[Hit]]
+) -> list[list[Match]]:
+    rows = _current({hit.template_id for each in hits for hit in each}, galleries)
+    if not rows:
+        return [[] for _ in hits]
+    vectors = decode_many(row.vector for row in rows)
+    place = {row.template_id: index for index, row in enumerate(rows)}
+    return [
+        _ranked(
+            probe,
+            [place[hit.template_id] for hit in each if hit.template_id in place],
+            vectors,
+            rows,
+        )
+        for probe, each in zip(probes, hits, strict=True)
+    ]
+
+
+def _current(template_ids: Iterable[int], galleries: Sequence[Gallery]) -> list[_Row]:
+    """The templates of active people in these galleries, as they are now."""
+    models = {gallery.pk: gallery.model for gallery in galleries}
+    # By primary keys alone, and judged here: a database whose statistics are old may otherwise
+    # begin with all the people of the gallery.
+    rows = PersonTemplate.objects.filter(pk__in=list(template_ids)).values_list(
+        "pk", "person_id", "person__gallery_id", "person__active", "model", "vector"
+    )
+    return [
+        row
+        for row in map(_Row._make, rows)
+        if row.active and models.get(row.gallery_id) == row.model
+    ]
+
+
+def _ranked(
+    probe: FloatArray, indices: Sequence[int], vectors: FloatArray, rows: Sequence[_Row]
+) -> list[Match]:
+    if not indices:
+        return []
+    scores = vectors[list(indices)] @ probe
+    order = np.argsort(-scores, kind="stable")
+    return [
+        Match(rows[indices[at]].template_id, rows[indices[at]].person_id, float(scores[at]))
+        for at in order
+    ]
 
 
 def searchable_count(galleries: Sequence[Gallery]) -> int:
@@ -73,6 +242,12 @@ def _count(gallery_id: int, model: str) -> int:
 _sizes = Sizes(_count)
 
 
+def models_of(gallery: Gallery) -> list[str]:
+    """Its model, first, and those of the other live generations that hold it."""
+    held = live().filter(galleries=gallery).order_by("pk").values_list("model", flat=True)
+    return list(dict.fromkeys([gallery.model, *held]))
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """How far the index is behind the database."""
@@ -86,26 +261,33 @@ class Lag:
         return (timezone.now() - self.oldest).total_seconds() if self.oldest else 0.0
 
 
-def lag() -> Lag:
-    """The outbox in two figures, over all live generations on the present server."""
-    live = VectorOutbox.objects.filter(generation__server=server_label()).exclude(
-        generation__state=GenerationState.RETIRED
-    )
-    return Lag(live.count(), live.aggregate(oldest=Min("dirty_since"))["oldest"])
+def lag(generation: IndexGeneration | None = None) -> Lag:
+    """The outbox in two figures: of one generation, or of all in which galleries are searched."""
+    searched = live().filter(server__in=server_labels(), activeindex__isnull=False)
+    wanted = [generation] if generation else searched.distinct()
+    pending, oldest = 0, []
+    for notes in (VectorOutbox.objects.all(), not_loading()):
+        figures = notes.filter(generation__in=wanted).aggregate(
+            count=Count("pk"), oldest=Min("dirty_since")
+        )
+        pending += figures["count"]
+        oldest.append(figures["oldest"])
+    return Lag(pending, min(filter(None, oldest), default=None))
 
 
 def live_generations() -> list[UUID]:
     """Every generation that is not retired."""
-    live = IndexGeneration.objects.exclude(state=GenerationState.RETIRED)
-    return list(live.values_list("public_id", flat=True))
+    return list(live().values_list("public_id", flat=True))
 
 
 def generations_with_work() -> list[UUID]:
-    """The live generations on the present server that are not ready or have dirty rows."""
+    """Generations on servers that we reach that have something to be written, proved or dropped."""
+    unfinished = ~Q(state=GenerationState.READY) | Q(takes_over=True)
+    noted = Q(pk__in=VectorOutbox.objects.values("generation")) | Q(
+        pk__in=not_loading().values("generation")
+    )
     return list(
-        IndexGeneration.objects.filter(server=server_label())
-        .exclude(state=GenerationState.RETIRED)
-        .filter(Q(state=GenerationState.BUILDING) | Q(vectoroutbox__isnull=False))
-        .distinct()
+        IndexGeneration.objects.filter(unfinished | noted, server__in=server_labels())
+        .order_by("pk")
         .values_list("public_id", flat=True)
     )

@@ -27,7 +27,7 @@ from tests.worse import blurred
 from vectors import milvus
 from vectors.codec import decode
 from vectors.models import IndexGeneration, PersonTemplate
-from vectors.services import rebuild
+from vectors.generations import refill
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 PEOPLE = ("Donald_Rumsfeld", "Vladimir_Putin", "Hans_Blix")
@@ -311,7 +311,7 @@ def test_an_index_under_construction_is_an_error_and_never_a_no(
     viewer: APIClient, gallery: Gallery, enrolled: dict[str, Person], lfw: Lfw
 ) -> None:
     data = lfw.bytes(PEOPLE[0], 3)
-    rebuild(IndexGeneration.objects.get())
+    refill(IndexGeneration.objects.get())
     assert_is_no_answer(identify(viewer, data, gallery), "index_not_ready")
     settle()
     assert names(identify(viewer, data, gallery))[0][0] == PEOPLE[0]

@@ -23,15 +23,10 @@ from vectors.errors import CollectionMissing, IndexUnavailable
 from vectors.milvus import Entry
 from vectors.models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
 from vectors.selectors import generations_with_work, lag, search, searchable_count
-from vectors.services import (
-    apply_outbox,
-    ensure_active_index,
-    mark_dirty,
-    rebuild,
-    remove_templates,
-    store_template,
-    touch_templates,
-)
+from vectors.applying import apply_outbox
+from vectors.generations import ensure_active_index, refill
+from vectors.outbox import mark_dirty
+from vectors.services import remove_templates, store_template, touch_templates
 
 pytestmark = pytest.mark.django_db
 
@@ -271,7 +266,7 @@ def test_while_it_is_built_a_search_is_refused_and_never_empty(
         503, "index_not_ready", 2,
     )  # fmt: skip
     settle()
-    rebuild(IndexGeneration.objects.get())
+    refill(IndexGeneration.objects.get())
     with pytest.raises(CollectionMissing):
         search([gallery], unit(1)[None], 5)
 

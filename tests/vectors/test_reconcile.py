@@ -17,7 +17,7 @@ from vectors import milvus
 from vectors.milvus import Entry
 from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
 from vectors.reconcile import reconcile, reconcile_all
-from vectors.services import apply_outbox
+from vectors.applying import apply_outbox
 
 pytestmark = pytest.mark.django_db
 

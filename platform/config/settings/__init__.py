@@ -193,6 +193,9 @@ BROKER_DIR = VAR_DIR / "broker"
 # Empty: Milvus Lite inside VAR_DIR, run by `manage.py up`.
 MILVUS_URI = env.servers("MILVUS_URI", "", ("http", "https", "tcp"))
 MILVUS_TOKEN = env.text("MILVUS_TOKEN")
+# The Milvus that indexes are moved to (`vectors rebuild --server next`); both are in use then.
+MILVUS_NEXT_URI = env.servers("MILVUS_NEXT_URI", "", ("http", "https", "tcp"))
+MILVUS_NEXT_TOKEN = env.text("MILVUS_NEXT_TOKEN")
 MILVUS_TIMEOUT_SECONDS = env.number("MILVUS_TIMEOUT_SECONDS", 10, low=1, high=120)
 
 # --- The embedder ---------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ def with_faces(people: QuerySet[Person]) -> QuerySet[Person]:
     photos = Photo.objects.only("id", "person_id", "state").prefetch_related(
         Prefetch("faces", queryset=enrolled)
     )
-    templates = PersonTemplate.objects.defer("vector")
+    templates = PersonTemplate.objects.with_searchable().defer("vector", "given_vector")
     return people.select_related("gallery").prefetch_related(
         Prefetch("photos", queryset=photos), Prefetch("templates", queryset=templates)
     )

@@ -11,7 +11,7 @@ from enrolment.ledger import replay
 from enrolment.ledger_file import LedgerError
 from people.models import Gallery
 from people.services import create_gallery
-from vectors.services import ensure_active_index
+from vectors.generations import ensure_active_index
 
 
 class Command(BaseCommand):

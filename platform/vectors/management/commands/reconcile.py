@@ -5,20 +5,20 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from common.console import console_of
 from common.database import require_database
+from vectors.applying import apply_outbox
 from vectors.connection import at_hand
 from vectors.errors import IndexUnavailable
-from vectors.reconcile import Report, reconcile_all
+from vectors.models import GenerationState, IndexGeneration
+from vectors.outbox import live
+from vectors.reconcile import KINDS, Report, reconcile, searched_generations
 from vectors.selectors import generations_with_work
-from vectors.services import apply_outbox
 
-COLUMNS = (
-    "Index", "Expected", "Indexed", "Pending", "Missing", "Surplus", "Misplaced",
-    "Vectors different",
-)  # fmt: skip
+COLUMNS = ("Index", "Expected", "Indexed", "Pending", *(kind.capitalize() for kind in KINDS))
 
 
 class Command(BaseCommand):
@@ -42,6 +42,7 @@ class Command(BaseCommand):
         if any(report.wrong for report in reports):
             remedy = "The index worker is mending it." if options["repair"] else "Add --repair."
             raise CommandError(f"The index and the database differ. {remedy}")
+        self._say_what_is_built()
         self.stdout.write(self.style.SUCCESS("The database and the index agree."))
         pending = sum(report.pending for report in reports)
         if pending:
@@ -49,26 +50,67 @@ class Command(BaseCommand):
 
     def _compare(self, options: dict[str, Any]) -> list[Report]:
         _let_settle(options["wait"])
-        reports = reconcile_all(sample=options["sample"], repair=options["repair"])
+        reports = self._reports(options["sample"], repair=options["repair"])
         if options["repair"] and any(report.wrong for report in reports):
-            _let_settle(options["wait"])
-            reports = reconcile_all(sample=options["sample"])
+            _let_settle(max(options["wait"], _filling_seconds(reports)))
+            reports = self._reports(options["sample"], repair=False)
         return reports
 
+    def _reports(self, sample: int, *, repair: bool) -> list[Report]:
+        with _progress(console_of(self.stdout)) as progress:
+            return [
+                _followed(generation, sample, progress, repair=repair)
+                for generation in searched_generations()
+            ]
+
+    def _say_what_is_built(self) -> None:
+        """What was not compared, since it is not whole yet."""
+        building = live().filter(state=GenerationState.BUILDING)
+        for generation in building:
+            self.stdout.write(f"Not compared, still being built: {generation.name}.")
+
     def _print(self, reports: list[Report]) -> None:
-        table = Table(*COLUMNS)
+        table = Table(*COLUMNS, "Vectors compared")
         for each in reports:
             table.add_row(
                 each.collection,
-                str(each.expected),
-                str(each.indexed),
-                str(each.pending),
-                str(len(each.missing)),
-                str(len(each.surplus)),
-                str(len(each.misplaced)),
-                f"{len(each.different)} of {each.sampled}",
+                f"{each.expected:,}",
+                f"{each.indexed:,}",
+                f"{each.pending:,}",
+                *(f"{each.counts[kind]:,}" for kind in KINDS),
+                f"{each.sampled:,}",
             )
         console_of(self.stdout).print(table)
+        for each in reports:
+            for kind in KINDS:
+                if each.examples[kind]:
+                    some = ", ".join(map(str, each.examples[kind]))
+                    self.stdout.write(f"{each.collection}: {kind}, such as template {some}")
+
+
+def _progress(console: Any) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True)
+
+
+def _followed(
+    generation: IndexGeneration, sample: int, progress: Progress, *, repair: bool
+) -> Report:
+    task = progress.add_task("Comparing", total=None)
+    report = Report(generation.name)
+    for report in reconcile(generation, sample=sample, repair=repair):
+        progress.update(task, completed=report.expected, total=max(report.expected, report.indexed))
+    return report
+
+
+def _filling_seconds(reports: list[Report]) -> float:
+    """How long a lost index may take to be filled again; some thousand templates a second."""
+    return sum(each.expected for each in reports if each.lost) / 1000
 
 
 def _let_settle(seconds: float) -> None:
