@@ -12,6 +12,7 @@ from accounts.actors import Actor, actor_of, system
 from accounts.models import User
 from people.models import Gallery, Membership, Person, Role
 from people.services import issue_api_key
+from vectors.milvus import Entries
 from vectors.models import PersonTemplate
 from vectors.services import store_template
 
@@ -68,6 +69,14 @@ def unit(seed: int) -> NDArray[np.float32]:
     vector = np.random.default_rng(seed).standard_normal(128).astype(np.float32)
     normalised: NDArray[np.float32] = vector / np.linalg.norm(vector)
     return normalised
+
+
+def entries(*rows: tuple[int, int, int]) -> Entries:
+    """Index entries of (template id, gallery id, seed of the vector)."""
+    ids, galleries, seeds = zip(*rows, strict=True)
+    return Entries(
+        np.array(ids, np.int64), np.array(galleries, np.int64), np.stack([unit(s) for s in seeds])
+    )
 
 
 def template(person: Person, seed: int | None = None, **fields: Any) -> PersonTemplate:

@@ -20,11 +20,11 @@ from photos.models import Photo
 from photos.services import receive
 from tests import factories
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, UserFactory
-from vectors.connection import server_label
+from vectors.applying import apply_outbox
+from vectors.connection import Collection, server_label
+from vectors.generations import ensure_active_index
 from vectors.models import IndexGeneration
 from vectors.selectors import generations_with_work
-from vectors.applying import apply_outbox
-from vectors.generations import ensure_active_index
 
 Client = Callable[..., APIClient]
 HANDED_ON = uuid4()
@@ -93,7 +93,7 @@ def indexed(index: str, db: None) -> Iterator[str]:
         )
     yield index
     for generation in IndexGeneration.objects.exclude(public_id=HANDED_ON):
-        milvus.drop_collection(generation.collection)
+        milvus.drop_collection(Collection(server_label(), generation.name))
 
 
 @pytest.fixture

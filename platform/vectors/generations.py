@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.actors import Actor
 from audit.services import record
@@ -53,28 +53,49 @@ def _activate(gallery: Gallery) -> IndexGeneration:
     generation = (
         usable.filter(activeindex__gallery=gallery).first()
         or usable.filter(galleries=gallery).order_by("pk").last()
-        or _found_new_home(gallery, usable)
     )
-    ActiveIndex.objects.update_or_create(gallery=gallery, defaults={"generation": generation})
-    return generation
-
-
-def _found_new_home(gallery: Gallery, usable: QuerySet[IndexGeneration]) -> IndexGeneration:
-    """An empty gallery joins others; one with templates is filled apart, so that no search sees
-    half of it, together with those that lost their index with it."""
-    templates = PersonTemplate.objects.filter(model=gallery.model, person__gallery=gallery)
-    if not templates.exists():
-        shared = usable.filter(server=server_label(), activeindex__isnull=False).order_by("pk")
-        generation = shared.first() or make_generation(gallery.model, [])
-        Placement.objects.create(generation=generation, gallery=gallery)
+    if generation is not None:
+        _answer_with(generation, [gallery])
         return generation
-    homeless = Gallery.objects.filter(model=gallery.model).exclude(
-        active_index__generation__in=usable
-    )
-    generation = make_generation(gallery.model, list(homeless))
-    for each in homeless:
-        ActiveIndex.objects.update_or_create(gallery=each, defaults={"generation": generation})
+    return _find_home(gallery, usable)
+
+
+def _find_home(gallery: Gallery, usable: QuerySet[IndexGeneration]) -> IndexGeneration:
+    """Room in a generation of others, or a new one.
+
+    A gallery that has templates never joins one that answers: a search there would see half of
+    it. The others that lost their index when Milvus moved come along.
+    """
+    in_use = Q(activeindex__isnull=False) | Q(placement__isnull=True)
+    with_room = usable.filter(in_use, server=server_label(), takes_over=False).distinct()
+    joining = [gallery]
+    if PersonTemplate.objects.filter(model=gallery.model, person__gallery=gallery).exists():
+        with_room = with_room.filter(state=GenerationState.BUILDING)
+        lost = Gallery.objects.filter(model=gallery.model)
+        joining = list(lost.exclude(active_index__generation__in=usable))
+    generation = with_room.order_by("pk").first()
+    if generation is None:
+        generation = make_generation(gallery.model, joining)
+    else:
+        _place(generation, joining)
+    _answer_with(generation, joining)
     return generation
+
+
+def _place(generation: IndexGeneration, galleries: Sequence[Gallery]) -> None:
+    """Let a generation hold these galleries, and have their templates written to it."""
+    Placement.objects.bulk_create(
+        Placement(generation=generation, gallery=gallery) for gallery in galleries
+    )
+    mark_all(generation, wanted(generation).filter(person__gallery__in=galleries))
+    IndexGeneration.objects.filter(pk=generation.pk, state=GenerationState.BUILDING).update(
+        filled_at=None, expected=wanted(generation).count()
+    )
+
+
+def _answer_with(generation: IndexGeneration, galleries: Sequence[Gallery]) -> None:
+    for gallery in galleries:
+        ActiveIndex.objects.update_or_create(gallery=gallery, defaults={"generation": generation})
 
 
 def make_generation(
@@ -92,18 +113,20 @@ def make_generation(
     more are to come than there are.
     """
     server = server or server_label()
-    generation = IndexGeneration.objects.create(model=model, server=server, **fields)
-    Placement.objects.bulk_create(
-        Placement(generation=generation, gallery=gallery) for gallery in galleries
+    templates = PersonTemplate.objects.filter(
+        model=model, person__active=True, person__gallery__in=galleries
     )
-    count = wanted(generation).count()
-    generation.expected = count
-    size = max(count, expected)
+    size = max(expected, templates.count() if galleries else 0)
     chosen = index_type or _suited(size, server)
-    generation.index_type = chosen
-    generation.index_params = indexes.build_params(chosen, size)
-    generation.save(update_fields=["expected", "index_type", "index_params"])
-    mark_all(generation, wanted(generation))
+    generation = IndexGeneration.objects.create(
+        model=model,
+        server=server,
+        index_type=chosen,
+        index_params=indexes.build_params(chosen, size),
+        **fields,
+    )
+    _place(generation, galleries)
+    generation.refresh_from_db()
     return generation
 
 

@@ -3,6 +3,7 @@
 from people.models import Person
 
 from .codec import FloatArray, encode
+from .generations import ensure_active_index
 from .models import PersonTemplate
 from .outbox import mark_dirty
 
@@ -16,6 +17,7 @@ def store_template(
         InvalidTemplate: the numbers are no template.
     """
     data = encode(vector)
+    ensure_active_index(person.gallery)  # a gallery's first template finds it room in an index
     model = model or person.gallery.model
     template = PersonTemplate.objects.select_for_update().filter(person=person, model=model).first()
     if template is None:

@@ -26,8 +26,8 @@ from tests.sets import about_the_embedded
 from tests.worse import blurred
 from vectors import milvus
 from vectors.codec import decode
-from vectors.models import IndexGeneration, PersonTemplate
 from vectors.generations import refill
+from vectors.models import IndexGeneration, PersonTemplate
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 PEOPLE = ("Donald_Rumsfeld", "Vladimir_Putin", "Hans_Blix")

@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from people.models import Gallery, Person
 from tests.factories import GalleryFactory, PersonFactory, template, unit
 from tests.fixtures import settle
 from tests.sets import about_the_embedded
-from vectors import milvus, services
-from vectors.codec import InvalidTemplate
-from vectors.connection import server_label
-from vectors.errors import CollectionMissing, IndexUnavailable
-from vectors.milvus import Entry
-from vectors.models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
-from vectors.selectors import generations_with_work, lag, search, searchable_count
+from vectors import applying, lease, milvus
 from vectors.applying import apply_outbox
+from vectors.codec import InvalidTemplate
+from vectors.connection import Collection, server_label
+from vectors.errors import CollectionMissing, IndexUnavailable
 from vectors.generations import ensure_active_index, refill
+from vectors.milvus import Entries
+from vectors.models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
 from vectors.outbox import mark_dirty
+from vectors.selectors import generations_with_work, lag, search, searchable_count
 from vectors.services import remove_templates, store_template, touch_templates
 
 pytestmark = pytest.mark.django_db
@@ -42,11 +43,17 @@ def held(generation: IndexGeneration) -> dict[int, int]:
     return dict(milvus.list_entries(generation.collection))
 
 
+def vector(generation: IndexGeneration, stored: PersonTemplate) -> NDArray[np.float32]:
+    """The one vector that Milvus holds for a template."""
+    (found,) = milvus.get(generation.collection, [stored.pk]).vectors
+    return found
+
+
 def during_the_upsert(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Let something happen once, after the worker has read the templates."""
     real, acts = milvus.upsert, [act]
 
-    def upsert(collection: str, entries: list[Entry]) -> None:
+    def upsert(collection: Collection, entries: Entries) -> None:
         real(collection, entries)
         if acts:
             acts.pop()()
@@ -56,7 +63,7 @@ def during_the_upsert(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]
 
 def test_a_template_reaches_milvus(generation: IndexGeneration, person: Person) -> None:
     stored = template(person, 1)
-    assert (stored.version, stored.indexed_version, stored.searchable) == (1, 0, False)
+    assert (stored.version, stored.searchable) == (1, False)
     assert generations_with_work() == [generation.public_id]
     assert lag().pending == 1
     assert lag().seconds >= 0
@@ -65,9 +72,8 @@ def test_a_template_reaches_milvus(generation: IndexGeneration, person: Person) 
 
     stored.refresh_from_db()
     assert stored.searchable
-    (entry,) = milvus.get(generation.collection, [stored.pk])
-    assert (entry.template_id, entry.gallery_id) == (stored.pk, person.gallery_id)
-    assert np.array_equal(entry.vector, unit(1))
+    assert held(generation) == {stored.pk: person.gallery_id}
+    assert np.array_equal(vector(generation, stored), unit(1))
     assert (generations_with_work(), lag().pending, lag().seconds) == ([], 0, 0.0)
 
 
@@ -75,8 +81,8 @@ def test_applying_again_changes_nothing(generation: IndexGeneration, person: Per
     stored = template(person)
     apply_outbox(generation.public_id)
     for _ in range(3):
-        mark_dirty(stored.model, [stored.pk])
-        mark_dirty(stored.model, [stored.pk])
+        mark_dirty(person.gallery_id, stored.model, [stored.pk])
+        mark_dirty(person.gallery_id, stored.model, [stored.pk])
         assert apply_outbox(generation.public_id) == 1
     assert apply_outbox(generation.public_id) == 0
     assert held(generation) == {stored.pk: person.gallery_id}
@@ -89,8 +95,7 @@ def test_a_change_replaces_the_entry(generation: IndexGeneration, person: Person
     assert (stored.version, PersonTemplate.objects.count()) == (2, 1)
     assert not stored.searchable
     apply_outbox(generation.public_id)
-    (entry,) = milvus.get(generation.collection, [stored.pk])
-    assert np.array_equal(entry.vector, unit(2))
+    assert np.array_equal(vector(generation, stored), unit(2))
     assert len(held(generation)) == 1
 
 
@@ -109,35 +114,10 @@ def test_who_is_inactive_is_not_in_the_index(generation: IndexGeneration, person
     for active, expected in [(False, {}), (True, {stored.pk: person.gallery_id})]:
         Person.objects.filter(pk=person.pk).update(active=active)
         touch_templates(person)
-        stored.refresh_from_db()
         assert not stored.searchable
         apply_outbox(generation.public_id)
-        stored.refresh_from_db()
-        assert stored.searchable
+        assert stored.searchable is active
         assert held(generation) == expected
-
-
-def test_a_change_during_the_write_stays_to_be_written(
-    generation: IndexGeneration, person: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stored = template(person, 1)
-    row = VectorOutbox.objects.get()
-    (claimed,) = services._claim(generation)
-    entries = services.wanted_entries(generation.model, [stored.pk])
-    template(person, 2)
-    milvus.upsert(generation.collection, entries)
-    services._settle([claimed], {stored.pk: 1})
-
-    stored.refresh_from_db()
-    assert (stored.version, stored.indexed_version) == (2, 1)
-    left = VectorOutbox.objects.get()
-    assert left.pk == row.pk
-    assert left.stamp != row.stamp
-    assert left.claimed_until is None
-
-    apply_outbox(generation.public_id)
-    (entry,) = milvus.get(generation.collection, [stored.pk])
-    assert np.array_equal(entry.vector, unit(2))
 
 
 def test_a_change_during_the_write_is_written_by_the_same_run(
@@ -146,8 +126,7 @@ def test_a_change_during_the_write_is_written_by_the_same_run(
     stored = template(person, 1)
     during_the_upsert(monkeypatch, lambda: template(person, 2))
     assert apply_outbox(generation.public_id) == 2
-    (entry,) = milvus.get(generation.collection, [stored.pk])
-    assert np.array_equal(entry.vector, unit(2))
+    assert np.array_equal(vector(generation, stored), unit(2))
 
 
 def test_who_is_erased_during_the_write_does_not_come_back(
@@ -160,21 +139,27 @@ def test_who_is_erased_during_the_write_does_not_come_back(
     assert VectorOutbox.objects.count() == 0
 
 
-def test_a_claimed_row_is_left_to_its_worker_until_that_is_dead(
+def test_one_process_writes_at_a_time_until_it_is_dead(
     generation: IndexGeneration, person: Person
 ) -> None:
     template(person)
-    assert len(services._claim(generation)) == 1
-    assert services._claim(generation) == []
-    assert apply_outbox(generation.public_id) == 0
-    VectorOutbox.objects.update(claimed_until=timezone.now() - timedelta(seconds=1))
-    assert apply_outbox(generation.public_id) == 1
+    with lease.held(generation, "index@here") as mine:
+        assert mine is not None
+        assert apply_outbox(generation.public_id) == 0
+        IndexGeneration.objects.update(held_until=timezone.now() - timedelta(seconds=1))
+        assert apply_outbox(generation.public_id) == 1
+        with pytest.raises(lease.LeaseLostError):
+            mine.renew()
+    template(person, 2)
+    with lease.held(generation, "index@here"):
+        assert lease.release_held_by("index@here") == 1
+        assert apply_outbox(generation.public_id) == 1
 
 
 def test_more_than_a_batch_is_written_in_one_run(
     generation: IndexGeneration, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(services, "APPLY_BATCH", 3)
+    monkeypatch.setattr(applying, "ROWS_A_STEP", 3)
     stored = [template(PersonFactory(gallery=gallery)) for _ in range(7)]
     assert apply_outbox(generation.public_id) == 7
     assert held(generation).keys() == {each.pk for each in stored}
@@ -195,16 +180,18 @@ def test_without_milvus_the_rows_stay(
     assert apply_outbox(generation.public_id) == 1
 
 
-def test_milvus_failing_during_the_write_frees_the_rows(
+def test_milvus_failing_during_the_write_leaves_rows_and_no_lease(
     generation: IndexGeneration, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     template(person)
     during_the_upsert(monkeypatch, lambda: milvus.drop_collection(generation.collection))
     # The collection goes after the upsert, so the deletion of this one meets an index that is gone.
-    mark_dirty(generation.model, [10**9])
+    mark_dirty(person.gallery_id, generation.model, [10**9])
     with pytest.raises(IndexUnavailable):
         apply_outbox(generation.public_id)
-    assert VectorOutbox.objects.filter(claimed_until=None).count() == 2
+    assert VectorOutbox.objects.count() == 2
+    generation.refresh_from_db()
+    assert (generation.held_by, generation.held_until) == ("", None)
 
 
 def test_an_address_where_nobody_answers_is_an_error_in_time(
@@ -321,23 +308,7 @@ def test_generations_of_another_server_wait_for_that_server(
     assert ensure_active_index(person.gallery) == generation
     assert lag().pending == 1
     assert apply_outbox(generation.public_id) == 1
-    (entry,) = milvus.get(generation.collection, [stored.pk])
-    assert np.array_equal(entry.vector, unit(2))
-
-
-def test_a_retired_generation_is_left_alone(generation: IndexGeneration, person: Person) -> None:
-    template(person)
-    IndexGeneration.objects.update(state=GenerationState.RETIRED)
-    assert apply_outbox(generation.public_id) == 0
-    assert generations_with_work() == []
-    template(person, 2)
-    assert VectorOutbox.objects.count() == 1
-    assert ensure_active_index(person.gallery) != generation
-
-
-def test_one_live_generation_a_model_and_server(generation: IndexGeneration) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        IndexGeneration.objects.create(model=generation.model, server=generation.server)
+    assert np.array_equal(vector(generation, stored), unit(2))
 
 
 def test_what_is_no_template_is_never_stored(generation: IndexGeneration, person: Person) -> None:
@@ -348,7 +319,9 @@ def test_what_is_no_template_is_never_stored(generation: IndexGeneration, person
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"vector": b"short"}, {"face_count": 0}, {"indexed_version": 2}], ids=str
+    "wrong",
+    [{"vector": b"short"}, {"given_vector": b"short"}, {"face_count": 0}, {"given_faces": 2}],
+    ids=str,
 )
 def test_the_database_itself_refuses_a_wrong_row(person: Person, wrong: dict[str, Any]) -> None:
     stored = template(person)

@@ -11,15 +11,21 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from people.models import Gallery, Person
-from tests.factories import GalleryFactory, PersonFactory, template, unit
+from tests.factories import GalleryFactory, PersonFactory, entries, template
 from tests.fixtures import settle
 from vectors import milvus
-from vectors.milvus import Entry
-from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
-from vectors.reconcile import reconcile, reconcile_all
+from vectors import reconcile as comparison
 from vectors.applying import apply_outbox
+from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
+from vectors.reconcile import Report, reconcile_all
 
 pytestmark = pytest.mark.django_db
+
+
+def reconcile(generation: IndexGeneration, **options: Any) -> Report:
+    """The last report of a comparison."""
+    *_, report = comparison.reconcile(generation, **options)
+    return report
 
 
 @pytest.fixture
@@ -43,11 +49,11 @@ def damage(generation: IndexGeneration, stored: list[PersonTemplate]) -> dict[st
     milvus.delete(collection, [missing.pk])
     milvus.upsert(
         collection,
-        [
-            Entry(misplaced.pk, gallery_id + 1000, unit(1)),
-            Entry(different.pk, gallery_id, unit(99)),
-            Entry(10**9, gallery_id, unit(98)),
-        ],
+        entries(
+            (misplaced.pk, gallery_id + 1000, 1),
+            (different.pk, gallery_id, 99),
+            (10**9, gallery_id, 98),
+        ),
     )
     Person.objects.filter(pk=inactive.person_id).update(active=False)
     return {
@@ -62,16 +68,17 @@ def test_an_index_that_agrees(generation: IndexGeneration) -> None:
     report = reconcile(generation)
     assert (report.expected, report.indexed, report.sampled, report.pending) == (6, 6, 6, 0)
     assert report.agrees
-    assert report.wrong == []
+    assert report.wrong == 0
 
 
 def test_each_kind_of_difference_is_found(
     generation: IndexGeneration, damage: dict[str, list[int]]
 ) -> None:
     report = reconcile(generation)
-    assert {kind: getattr(report, kind) for kind in damage} == damage
+    assert report.examples == damage
+    assert report.counts == {kind: len(ids) for kind, ids in damage.items()}
     assert (report.expected, report.indexed) == (5, 6)
-    assert report.wrong == sorted(pk for pks in damage.values() for pk in pks)
+    assert report.wrong == 5
     assert not report.agrees
     assert VectorOutbox.objects.count() == 0
 
@@ -79,7 +86,7 @@ def test_each_kind_of_difference_is_found(
 def test_each_kind_of_difference_is_mended(
     generation: IndexGeneration, damage: dict[str, list[int]]
 ) -> None:
-    assert len(reconcile(generation, repair=True).wrong) == 5
+    assert reconcile(generation, repair=True).wrong == 5
     assert VectorOutbox.objects.count() == 5
     assert apply_outbox(generation.public_id) == 5
     report = reconcile(generation)
@@ -93,7 +100,7 @@ def test_what_is_pending_is_not_wrong(
     template(stored[0].person, 50)
     template(PersonFactory(gallery=stored[0].person.gallery))
     report = reconcile(generation)
-    assert (report.wrong, report.pending, report.agrees) == ([], 2, False)
+    assert (report.wrong, report.pending, report.agrees) == (0, 2, False)
 
 
 def test_a_sample_is_as_large_as_asked(generation: IndexGeneration) -> None:
@@ -104,9 +111,11 @@ def test_a_sample_is_as_large_as_asked(generation: IndexGeneration) -> None:
 def test_listings_of_several_pages_are_whole(
     generation: IndexGeneration, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(milvus, "LISTING_BATCH", 4)
+    monkeypatch.setattr(milvus, "LISTING_LIMIT", 4)
+    monkeypatch.setattr(comparison, "COMPARED_AT_ONCE", 2)
     assert len(list(milvus.list_entries(generation.collection))) == 6
-    assert reconcile(generation).agrees
+    report = reconcile(generation)
+    assert (report.expected, report.indexed, report.agrees) == (6, 6, True)
 
 
 def test_several_galleries_share_a_generation(generation: IndexGeneration) -> None:
@@ -121,7 +130,7 @@ def test_the_command_says_that_they_agree(stored: list[PersonTemplate]) -> None:
     call_command("reconcile", stdout=out)
     text = out.getvalue()
     assert text.strip().endswith("The database and the index agree.")
-    assert "0 of 6" in text
+    assert text.count("6") >= 3
 
 
 def test_the_command_fails_on_a_difference_and_mends_it(

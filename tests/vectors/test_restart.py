@@ -18,7 +18,7 @@ from tests.sets import about_the_embedded
 from vectors import lite, milvus
 from vectors.errors import IndexUnavailable
 from vectors.models import IndexGeneration
-from vectors.reconcile import reconcile
+from vectors.reconcile import reconcile_all
 from vectors.selectors import search
 
 pytestmark = [pytest.mark.django_db, about_the_embedded]
@@ -47,11 +47,11 @@ def test_what_was_indexed_is_found_after_a_kill_and_a_restart(
         ((hit,),) = search([gallery], unit(1)[None], 1)
         assert hit.template_id == stored[1].pk
         generation = IndexGeneration.objects.get()
-        assert reconcile(generation).agrees
+        assert all(report.agrees for report in reconcile_all())
         template(stored[1].person, 50)
         settle()
-        (entry,) = milvus.get(generation.collection, [stored[1].pk])
-        assert np.array_equal(entry.vector, unit(50))
+        (vector,) = milvus.get(generation.collection, [stored[1].pk]).vectors
+        assert np.array_equal(vector, unit(50))
 
 
 def test_a_server_that_hangs_is_an_error_in_time(

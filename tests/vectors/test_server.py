@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from tests import sets
-from tests.factories import unit
+from tests.factories import entries, unit
 from tests.services import MilvusServer
 from vectors import connection, milvus
+from vectors.connection import Collection, server_label
 from vectors.errors import ForeignCollection, LoginRefused
-from vectors.milvus import Entry
 
-COLLECTION = "likeness_server_test"
+NAME = "likeness_server_test"
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,15 @@ def test_a_refused_login_names_the_setting(server: MilvusServer, settings: Any, 
 
 
 def test_what_is_written_is_found_at_once_in_its_gallery_alone(server: MilvusServer) -> None:
-    milvus.create_collection(COLLECTION)
-    entries = [Entry(number, 7 + number % 2, unit(number)) for number in range(200)]
+    collection = Collection(server_label(), NAME)
+    milvus.create_collection(collection)
+    made = entries(*((number, 7 + number % 2, number) for number in range(200)))
     for _ in range(2):  # the second time each replaces itself
-        milvus.upsert(COLLECTION, entries)
-    milvus.delete(COLLECTION, [4, 5])
-    milvus.await_visible(COLLECTION)
+        milvus.upsert(collection, made)
+    milvus.delete(collection, [4, 5])
+    milvus.await_visible(collection)
 
-    found = [milvus.search(COLLECTION, unit(probe)[None], [7], 200)[0] for probe in (2, 3, 4)]
+    found = [milvus.search(collection, unit(probe)[None], [7], 200)[0] for probe in (2, 3, 4)]
     assert [hits[0].template_id == probe for probe, hits in zip((2, 3, 4), found, strict=True)] == [
         True,
         False,
@@ -57,9 +58,9 @@ def test_what_is_written_is_found_at_once_in_its_gallery_alone(server: MilvusSer
     ]
     even = {number for number in range(200) if number % 2 == 0} - {4}
     assert [{hit.template_id for hit in hits} for hits in found] == [even] * 3
-    assert len(list(milvus.list_entries(COLLECTION))) == 198
-    milvus.drop_collection(COLLECTION)
-    assert not milvus.has_collection(COLLECTION)
+    assert len(list(milvus.list_entries(collection))) == 198
+    milvus.drop_collection(collection)
+    assert not milvus.has_collection(collection)
 
 
 def test_a_collection_that_is_not_ours_is_left_alone(server: MilvusServer) -> None:
@@ -70,13 +71,13 @@ def test_a_collection_that_is_not_ours_is_left_alone(server: MilvusServer) -> No
     schema.add_field("template_id", DataType.INT64, is_primary=True)
     schema.add_field("gallery_id", DataType.INT64)
     schema.add_field("vector", DataType.FLOAT_VECTOR, dim=64)
-    client.create_collection(COLLECTION, schema=schema)
+    client.create_collection(NAME, schema=schema)
     with pytest.raises(ForeignCollection) as raised:
-        milvus.has_collection(COLLECTION)
-    client.drop_collection(COLLECTION)
+        milvus.has_collection(Collection(server_label(), NAME))
+    client.drop_collection(NAME)
 
     assert raised.value.detail == (
-        f"The collection {COLLECTION} at {server.url} is not ours: its vectors have 64 numbers, "
+        f"The collection {NAME} at {server.url} is not ours: its vectors have 64 numbers, "
         "not 128. Rename or drop it there, or name another Milvus in MILVUS_URI; ours is filled "
         "from the database."
     )
