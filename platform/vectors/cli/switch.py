@@ -1,0 +1,26 @@
+"""`manage.py vectors switch`: search the galleries of an index in that one."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from accounts.actors import system
+from vectors.generations import switch
+
+from .generations import generation_of
+
+HELP = "search its galleries in this index: back to a kept one, or on to one that waits"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Which."""
+    parser.add_argument("index", help="the end of its name, as `vectors list` shows it")
+
+
+def run(options: dict[str, Any], command: BaseCommand) -> None:
+    """Switch."""
+    generation = generation_of(options["index"])
+    switch(system("command-line"), generation)
+    slugs = ", ".join(generation.galleries.values_list("slug", flat=True))
+    command.stdout.write(command.style.SUCCESS(f"Searches of {slugs} use it now."))
