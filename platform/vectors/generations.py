@@ -142,9 +142,9 @@ def _suited(size: int, server: str) -> IndexType:
 def refill(generation: IndexGeneration) -> None:
     """Fill a generation whose collection is gone or new; until then its searches answer 503."""
     reshaping()
-    held = IndexGeneration.objects.select_for_update().get(pk=generation.pk)
-    if held.state == GenerationState.RETIRED:
-        return
+    held = IndexGeneration.objects.select_for_update().filter(pk=generation.pk).first()
+    if held is None or held.state == GenerationState.RETIRED:
+        return  # another one has taken over meanwhile
     VectorOutbox.objects.filter(generation=held).delete()
     IndexSpan.objects.filter(generation=held, loading_until=None).delete()
     held.state, held.filled_at, held.verified_to, held.written = (

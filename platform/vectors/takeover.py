@@ -42,7 +42,8 @@ def advance(generation: IndexGeneration) -> bool:
     if generation.state == GenerationState.READY and not generation.takes_over:
         return False
     if generation.filled_at is None:
-        milvus.finish_writing(generation.collection)
+        if indexes.kind(generation.index_type).width:  # an exact one has nothing to build
+            milvus.finish_writing(generation.collection)
         _update(generation, filled_at=timezone.now())
         return True
     if not generation.takes_over:
