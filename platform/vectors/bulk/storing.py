@@ -1,0 +1,132 @@
+"""Many people and templates into the database at once, with ids that were reserved before."""
+
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db import connection, models
+from django.utils import timezone
+
+from common.ids import new_id
+from people.models import Person
+from vectors.codec import FloatArray
+from vectors.models import PersonTemplate
+
+from . import copying
+from .rows import IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person to be made."""
+
+    id: int
+    external_id: str
+    name: str
+    metadata: dict[str, Any]
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewTemplates:
+    """Templates to be made: columns of one length, `vectors` of shape (n, 128)."""
+
+    ids: IntArray
+    people: IntArray
+    vectors: FloatArray
+    face_counts: IntArray
+
+
+def reserve_ids(table: type[models.Model], count: int) -> IntArray:
+    """Ids of rows to come, ascending, which nobody else gets. They stay taken, used or not."""
+    if not count:
+        return np.zeros(0, np.int64)
+    if connection.vendor == "postgresql":
+        return copying.reserve_ids(table._meta.db_table, count)
+    last = _taken_on_sqlite(table._meta.db_table, count)
+    return np.arange(last - count + 1, last + 1, dtype=np.int64)
+
+
+def store_people(gallery_id: int, people: list[NewPerson]) -> None:
+    """Make people.
+
+    Raises:
+        IntegrityError: an external id is taken.
+    """
+    now, public_ids = timezone.now(), [new_id() for _ in people]
+    if connection.vendor == "postgresql":
+        copying.copy_people(gallery_id, people, public_ids, now)
+    else:
+        _insert_people(gallery_id, people, public_ids)
+
+
+def store_templates(model: str, templates: NewTemplates) -> None:
+    """Make templates that stand for given faces.
+
+    Raises:
+        IntegrityError: a person is gone, or has a template meanwhile.
+    """
+    if connection.vendor == "postgresql":
+        copying.copy_templates(model, templates, timezone.now())
+    else:
+        _insert_templates(model, templates)
+
+
+def replace_templates(templates: NewTemplates) -> None:
+    """Put other given templates in the place of those with these ids."""
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    faces = templates.face_counts.tolist()
+    vectors = [vector.tobytes() for vector in templates.vectors]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE vectors_persontemplate SET vector = %s, face_count = %s, given_faces = %s, "
+            "given_vector = NULL, version = version + 1, updated_at = %s WHERE id = %s",
+            list(zip(vectors, faces, faces, repeat(now), templates.ids.tolist())),
+        )
+
+
+def _taken_on_sqlite(table: str, count: int) -> int:
+    """Move the table's sequence on; its last id from now on."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        if cursor.fetchone() is None:
+            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, 0)", [table])
+        cursor.execute(
+            "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s RETURNING seq",
+            [count, table],
+        )
+        return int(cursor.fetchone()[0])
+
+
+def _insert_people(gallery_id: int, people: list[NewPerson], public_ids: list[UUID]) -> None:
+    Person.objects.bulk_create(
+        Person(
+            id=each.id,
+            public_id=public_id,
+            gallery_id=gallery_id,
+            external_id=each.external_id,
+            name=each.name,
+            metadata=each.metadata,
+            active=each.active,
+        )
+        for each, public_id in zip(people, public_ids, strict=True)
+    )
+
+
+def _insert_templates(model: str, templates: NewTemplates) -> None:
+    columns = (templates.ids, templates.people, templates.face_counts)
+    PersonTemplate.objects.bulk_create(
+        PersonTemplate(
+            id=pk,
+            person_id=person,
+            model=model,
+            vector=vector.tobytes(),
+            face_count=faces,
+            given_faces=faces,
+        )
+        for pk, person, faces, vector in zip(
+            *(column.tolist() for column in columns), templates.vectors, strict=True
+        )
+    )
