@@ -1,15 +1,15 @@
 """PostgreSQL's COPY, in its binary form: several times as fast as INSERT."""
 
+import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import numpy as np
 from django.db import connection
 from django.db.utils import DatabaseErrorWrapper
 from psycopg import sql
-from psycopg.types.json import Jsonb
+from uuid_utils import uuid7
 
 from people.models import Person
 from vectors.models import PersonTemplate
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _PEOPLE = {
     "id": "int8", "public_id": "uuid", "created_at": "timestamptz", "updated_at": "timestamptz",
     "gallery_id": "int8", "external_id": "varchar", "name": "varchar", "notes": "text",
-    "metadata": "jsonb", "active": "bool",
+    # As the bytes that PostgreSQL takes, so that {} is not encoded a million times.
+    "metadata": "bytea", "active": "bool",
 }  # fmt: skip
 _TEMPLATES = {
     "id": "int8", "person_id": "int8", "model": "varchar", "vector": "bytea", "face_count": "int4",
@@ -40,11 +41,9 @@ def reserve_ids(table: str, count: int) -> IntArray:
         return np.sort(np.fromiter((row[0] for row in cursor.fetchall()), np.int64, count))
 
 
-def copy_people(
-    gallery_id: int, people: "Sequence[NewPerson]", public_ids: Sequence[UUID], now: datetime
-) -> None:
+def copy_people(gallery_id: int, people: "Sequence[NewPerson]", now: datetime) -> None:
     """Write people whose ids are reserved."""
-    _copy(Person._meta.db_table, _PEOPLE, _person_rows(gallery_id, people, public_ids, now))
+    _copy(Person._meta.db_table, _PEOPLE, _person_rows(gallery_id, people, now))
 
 
 def copy_templates(model: str, templates: "NewTemplates", now: datetime) -> None:
@@ -53,15 +52,21 @@ def copy_templates(model: str, templates: "NewTemplates", now: datetime) -> None
 
 
 def _person_rows(
-    gallery_id: int, people: "Sequence[NewPerson]", public_ids: Sequence[UUID], now: datetime
+    gallery_id: int, people: "Sequence[NewPerson]", now: datetime
 ) -> Iterator[tuple[Any, ...]]:
-    empty = Jsonb({})
-    for each, public_id in zip(people, public_ids, strict=True):
-        metadata = Jsonb(each.metadata) if each.metadata else empty
+    empty = _jsonb({})
+    for each in people:
+        metadata = _jsonb(each.metadata) if each.metadata else empty
+        # common.ids.new_id() makes a UUID of the standard library of it, at five times the price.
         yield (
-            each.id, public_id, now, now, gallery_id, each.external_id, each.name, "", metadata,
+            each.id, uuid7(), now, now, gallery_id, each.external_id, each.name, "", metadata,
             each.active,
         )  # fmt: skip
+
+
+def _jsonb(value: dict[str, Any]) -> bytes:
+    """A JSON value in its binary form: a version, and the text."""
+    return b"\x01" + json.dumps(value).encode()
 
 
 def _template_rows(

@@ -97,7 +97,9 @@ def _write(
     schema = _SCHEMA.with_metadata({MODEL_KEY: model.encode()})
     written = 0
     # Vectors of faces don't compress; the rest is little.
-    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as file:
+    with pq.ParquetWriter(
+        path, schema, compression="none", use_dictionary=False, write_page_checksum=True
+    ) as file:
         for rows in _pages(templates):
             file.write_batch(_batch(rows, schema))
             written += len(rows)

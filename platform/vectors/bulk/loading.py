@@ -37,7 +37,7 @@ from .checks import check
 from .errors import OtherModel, Overtaken
 from .matching import Plan, lock_known, match
 from .repeats import Repeats, find_repeats
-from .reserving import ChangedMeanwhile, Reserved, give_up, holders, reserve, settle
+from .reserving import ChangedMeanwhile, Reserved, holders, reserve, settle
 from .rows import Chunk, Refusal, Source
 from .stopwatch import DATABASE, INDEX, Stopwatch
 from .storing import (
@@ -121,7 +121,8 @@ def load(
     repeats = find_repeats(source.rows, source.keys)
     place = _begin(actor, gallery, digest, made_by, source.rows)
     watcher.started(place)
-    prepare_for(gallery, source.rows - place.next_row)
+    with stopwatch.of(INDEX):  # a server takes seconds to make a collection
+        prepare_for(gallery, source.rows - place.next_row)
     with ThreadPoolExecutor(1, "milvus") as pool:
         loader = _Loader(actor, gallery, place, options, watcher, stopwatch, pool)
         loader.run(_chunks(source, place.next_row, repeats, options))
@@ -223,9 +224,8 @@ class _Loader:
             try:
                 self._store(chunk, plan, reserved)
             except (IntegrityError, ChangedMeanwhile):
-                give_up(reserved)
-            else:
-                return
+                continue  # the span stays: what Milvus got is removed when its time is over
+            return
         raise Overtaken(
             "Others change the people of this file at the same time. What was loaded stays; run "
             "the same command again to go on."

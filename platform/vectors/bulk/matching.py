@@ -1,11 +1,14 @@
 """Whose the rows of a chunk are: new people, known ones without a template, or with another."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from people.models import Gallery, Person
 from vectors.models import PersonTemplate
@@ -122,9 +125,8 @@ class _People:
         self._chunk = chunk
         people = Person.objects.filter(gallery=gallery)
         ids = [each for each in chunk.people if each is not None]
-        self._by_external_id = {
-            each.external_id: each for each in _known(people.filter(external_id__in=chunk.ids))
-        }
+        named = _known(people.filter(external_id__in=_any_of(chunk.ids)))
+        self._by_external_id = {each.external_id: each for each in named}
         found = _known(people.filter(public_id__in=ids)) if ids else []
         self._by_public_id = {each.public_id: each for each in found}
 
@@ -147,6 +149,13 @@ class _People:
         if self._chunk.named[index]:
             return _Twice("other_person", "`person` is somebody else's than `external_id`.")
         return by_id
+
+
+def _any_of(texts: list[str]) -> RawSQL:
+    """Thousands of texts as one parameter, which costs a tenth of as many parameters."""
+    if connection.vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::text[])", [texts])
+    return RawSQL("SELECT value FROM json_each(%s)", [json.dumps(texts)])
 
 
 def _known(people: QuerySet[Person]) -> list[Known]:

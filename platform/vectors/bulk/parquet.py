@@ -33,7 +33,9 @@ class ParquetSource:
         """
         self._path = path
         try:
-            self._file = pq.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False)
+            self._file = pq.ParquetFile(
+                path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True
+            )
         except (pa.ArrowException, OSError) as error:
             raise UnusableFile(f"{path.name} is no whole Parquet file: {_first(error)}") from error
         self._columns = _columns_of(self._file.schema_arrow, path)
@@ -139,6 +141,8 @@ _WANTED = {
 
 
 def _suits(name: str, kind: pa.DataType) -> bool:
+    if name != "vector" and pa.types.is_null(kind):
+        return True  # a column without any value has no type
     if name == "vector":
         return _is_list(kind) and bool(pa.types.is_floating(kind.value_type))
     if name == "face_count":

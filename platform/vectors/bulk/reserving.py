@@ -75,8 +75,3 @@ def settle(reserved: Reserved, target: IndexGeneration | None, *, arrived: bool)
             wake(IndexGeneration.objects.get(pk=generation))
         if not kept:
             raise ChangedMeanwhile
-
-
-def give_up(reserved: Reserved) -> None:
-    """Let the index worker clean up what a chunk that failed may have left."""
-    IndexSpan.objects.filter(pk__in=reserved.spans.values()).update(loading_until=None)

@@ -1,6 +1,6 @@
 """Rows of a file of templates, a batch of them at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -116,8 +116,9 @@ def public_id(text: Any) -> UUID | None:
 
 def keys_of(columns: dict[str, list[Any]]) -> list[str]:
     """Every row's `key_of`."""
-    ids: Sequence[Any] = columns.get("external_id") or columns["person"]
-    people: Sequence[Any] = columns.get("person") or [None] * len(ids)
-    if "external_id" not in columns:
-        return [key_of(None, person) for person in people]
-    return [key_of(each, person) for each, person in zip(ids, people, strict=True)]
+    known = [columns[name] for name in IDS if name in columns]
+    if len(known) == len(IDS):
+        return [key_of(*each) for each in zip(*known, strict=True)]
+    if "person" in columns:
+        return [key_of(None, person) for person in known[0]]
+    return [key_of(external_id, None) for external_id in known[0]]

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import connection, models
 from django.utils import timezone
 
-from common.ids import new_id
 from people.models import Person
 from vectors.codec import FloatArray
 from vectors.models import PersonTemplate
@@ -18,8 +16,7 @@ from . import copying
 from .rows import IntArray
 
 
-@dataclass(frozen=True, slots=True)
-class NewPerson:
+class NewPerson(NamedTuple):
     """A person to be made."""
 
     id: int
@@ -55,11 +52,10 @@ def store_people(gallery_id: int, people: list[NewPerson]) -> None:
     Raises:
         IntegrityError: an external id is taken.
     """
-    now, public_ids = timezone.now(), [new_id() for _ in people]
     if connection.vendor == "postgresql":
-        copying.copy_people(gallery_id, people, public_ids, now)
+        copying.copy_people(gallery_id, people, timezone.now())
     else:
-        _insert_people(gallery_id, people, public_ids)
+        _insert_people(gallery_id, people)
 
 
 def store_templates(model: str, templates: NewTemplates) -> None:
@@ -100,18 +96,17 @@ def _taken_on_sqlite(table: str, count: int) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _insert_people(gallery_id: int, people: list[NewPerson], public_ids: list[UUID]) -> None:
+def _insert_people(gallery_id: int, people: list[NewPerson]) -> None:
     Person.objects.bulk_create(
         Person(
             id=each.id,
-            public_id=public_id,
             gallery_id=gallery_id,
             external_id=each.external_id,
             name=each.name,
             metadata=each.metadata,
             active=each.active,
         )
-        for each, public_id in zip(people, public_ids, strict=True)
+        for each in people
     )
 
 
