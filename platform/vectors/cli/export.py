@@ -14,6 +14,8 @@ from vectors.models import PersonTemplate
 
 from .galleries import gallery_of
 
+HELP = "write a gallery's templates into a Parquet file"
+
 
 def add_arguments(parser: ArgumentParser) -> None:
     """What it takes."""

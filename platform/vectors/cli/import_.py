@@ -33,6 +33,7 @@ from vectors.models import VectorImport
 
 from .galleries import gallery_of
 
+HELP = "load ready-made templates from a Parquet file, or NPY and CSV"
 SHOWN = 10
 
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from common.database import require_database
 from common.errors import Problem
-from vectors.cli import drop, list_, rebuild, switch, wait
+from vectors.cli import drop, export, import_, list_, rebuild, switch, wait
 
 SUBCOMMANDS: dict[str, ModuleType] = {
     "list": list_,
@@ -16,6 +16,8 @@ SUBCOMMANDS: dict[str, ModuleType] = {
     "wait": wait,
     "switch": switch,
     "drop": drop,
+    "import": import_,
+    "export": export,
 }
 
 
