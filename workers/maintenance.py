@@ -3,8 +3,9 @@
 import logging
 
 from common.idempotency import forget_old
-from common.queue import APPLY_OUTBOX, PROCESS_PHOTOS, enqueue
+from common.queue import APPLY_OUTBOX, PROCESS_PHOTOS, REEMBED_PHOTOS, enqueue
 from config.celery import app
+from enrolment.following import follow_generations
 from enrolment.ledger import sync
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
@@ -21,6 +22,8 @@ def sweep() -> None:
     note_sweep()
     if release_expired():
         enqueue(PROCESS_PHOTOS, [])
+    if follow_generations():
+        enqueue(REEMBED_PHOTOS)
     for generation in generations_with_work():
         enqueue(APPLY_OUTBOX, str(generation))
 

@@ -9,10 +9,11 @@ from celery import Task
 from celery.signals import celeryd_after_setup, worker_ready
 from django.db import DatabaseError
 
-from common.queue import PROCESS_PHOTOS, enqueue
+from common.queue import PROCESS_PHOTOS, REEMBED_PHOTOS, enqueue
 from config.celery import app
 from embedder.memory import give_back_free_memory
 from enrolment.processing import process_photos
+from enrolment.reembedding import reembed
 from photos.pipeline import warm_up, work_in_bulk
 from photos.services import LEASE, release_held_by
 
@@ -55,3 +56,13 @@ def process(self: Task[..., None], photo_ids: Sequence[str]) -> None:
     if processed:
         give_back_free_memory()
         enqueue(PROCESS_PHOTOS, [])
+
+
+@app.task(name=REEMBED_PHOTOS)
+def give_further_faces() -> None:
+    """Give some enrolled photos the faces of another model of their gallery; then ask again."""
+    with deadline(TASK_SECONDS):
+        has_worked = reembed()
+    if has_worked:
+        give_back_free_memory()
+        enqueue(REEMBED_PHOTOS)

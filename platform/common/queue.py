@@ -13,6 +13,7 @@ from django.db import transaction
 logger = logging.getLogger(__name__)
 
 PROCESS_PHOTOS = "photos.process"
+REEMBED_PHOTOS = "photos.reembed"
 APPLY_OUTBOX = "vectors.apply_outbox"
 MEASURE_RECALL = "maintenance.measure_recall"
 
@@ -22,6 +23,11 @@ def enqueue_on_commit(task: str, *args: Any) -> None:
     transaction.on_commit(lambda: enqueue(task, *args))
 
 
+# Work that yields to all other: its message is worth nothing once it has waited so long (seconds),
+# since the sweeper sends another. So there are never many of them in front of what is urgent.
+PATIENCE = {REEMBED_PHOTOS: 3.0}
+
+
 def enqueue(task: str, *args: Any) -> None:
     """Send `task` now.
 
@@ -29,7 +35,7 @@ def enqueue(task: str, *args: Any) -> None:
     committed already, and the sweeper sends again what was lost.
     """
     try:
-        current_app.send_task(task, args=args, retry=False)
+        current_app.send_task(task, args=args, retry=False, expires=PATIENCE.get(task))
     except Exception as error:  # noqa: BLE001 - each broker's library has errors of its own
         # An address that can't be read is quoted in part: that may be of its password.
         reason = type(error).__name__ if isinstance(error, ValueError) else repr(error)

@@ -5,3 +5,11 @@ class EnrolmentConfig(AppConfig):
     """Admitting people: from a photo's faces to a person's template, and back out again."""
 
     name = "enrolment"
+
+    def ready(self) -> None:
+        """Have a say in which index is searched."""
+        from vectors import takeover  # noqa: PLC0415 - models are ready only now
+
+        from .following import obstacle  # noqa: PLC0415
+
+        takeover.conditions.append(obstacle)

@@ -26,13 +26,14 @@ def choose(
     faces: Sequence[Face],
     *,
     size: tuple[int, int],
-    gates: Gates,
+    gates: Gates | None,
     several_faces: SeveralFaces,
     box: Box | None = None,
 ) -> Choice:
     """The face to enrol from a photo of `size` (width, height) in pixels.
 
-    A given box wins over the policy for several faces. The face chosen must pass the gates.
+    A given box wins over the policy for several faces. The face chosen must pass the gates, if
+    there are any.
     """
     if not faces:
         return Choice(
@@ -47,7 +48,7 @@ def choose(
         if box is not None
         else _by_policy(detections, size, several_faces)
     )
-    if picked.index is None:
+    if picked.index is None or gates is None:
         return picked
     return _good_enough(faces[picked.index], picked, gates)
 

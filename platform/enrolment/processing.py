@@ -17,6 +17,7 @@ from audit.services import record
 from common.errors import NotFound, Problem
 from common.uploads import too_large
 from embedder.errors import ImageError
+from embedder.gates import Gates
 from embedder.images import ImageInfo
 from embedder.stream import Outcome
 from embedder.types import Box
@@ -30,12 +31,15 @@ from photos.models import Face, Photo, PhotoState
 from photos.pipeline import ModelUnavailable
 from photos.services import claim, fail, finish, locked_if_leased
 from vectors.codec import encode
+from vectors.locks import changing
 
 from .choice import Choice, choose
+from .following import followed_models, note_missing
 from .fusion import refresh_template
 
 logger = logging.getLogger(__name__)
 
+NOT_CHOSEN = "not_chosen"
 ACTOR = system("photo-worker")
 
 
@@ -123,20 +127,27 @@ def _reject_unread(photo: Photo, lease: UUID, problem: Problem) -> None:
 @transaction.atomic
 def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: UUID) -> None:
     """Store what was found on one photo, and what follows from it for its person."""
+    changing()
     person = _lock_person(stale)
     photo = locked_if_leased(stale, lease)
     if photo is None:
         return
     photo.gallery = stale.gallery
-    choice = _choose(photo, info, found)
-    faces = _store_faces(photo, found, choice)
+    model = photo.gallery.model
+    followed = followed_models(person.gallery) if person else {model}
+    if model not in followed:
+        fail(photo, lease, "its gallery's model changed meanwhile")
+        return
+    choice = choose_on(photo, info, found, photo.gallery.gates)
+    faces = store_faces(photo, model, found, choice.index, choice.code or NOT_CHOSEN)
     if choice.index is None:
         finish(photo, PhotoState.REJECTED, choice.code, choice.text)
     elif person is None:
         finish(photo, PhotoState.REVIEW, "no_person", "A face was found. Say whose it is.")
     else:
-        refresh_template(person, new_face=faces[choice.index])
+        refresh_template(person, model, new_face=faces[choice.index])
         finish(photo, PhotoState.ENROLLED)
+        note_missing(photo, sorted(followed - {model}))
     _record(photo)
 
 
@@ -150,29 +161,40 @@ def _lock_person(photo: Photo) -> Person | None:
         return None  # erased, and the photo with them
 
 
-def _choose(photo: Photo, info: ImageInfo, found: Sequence[FoundFace]) -> Choice:
-    policy = SeveralFaces(photo.several_faces or photo.gallery.several_faces)
+def choose_on(
+    photo: Photo, info: ImageInfo, found: Sequence[FoundFace], gates: Gates | None
+) -> Choice:
+    """The face that is meant, by what was said with the photo or by its gallery's policy."""
     return choose(
         found,
         size=(info.width, info.height),
-        gates=photo.gallery.gates,
-        several_faces=policy,
+        gates=gates,
+        several_faces=SeveralFaces(photo.several_faces or photo.gallery.several_faces),
         box=Box(**photo.face_box) if photo.face_box else None,
     )
 
 
-def _store_faces(photo: Photo, found: Sequence[FoundFace], choice: Choice) -> list[Face]:
-    photo.faces.all().delete()
-    unused = choice.code or "not_chosen"
+def store_faces(
+    photo: Photo,
+    model: str,
+    found: Sequence[FoundFace],
+    chosen: int | None,
+    unused: str = NOT_CHOSEN,
+) -> list[Face]:
+    """Store what a model found on a photo, instead of what it found there before.
+
+    `unused` says why those beside the one `chosen` count for nothing.
+    """
+    photo.faces.filter(model=model).delete()
     return Face.objects.bulk_create(
         [
-            _face(photo, face, "" if index == choice.index else unused)
+            _face(photo, model, face, "" if index == chosen else unused)
             for index, face in enumerate(found)
         ]
     )
 
 
-def _face(photo: Photo, found: FoundFace, unused_because: str) -> Face:
+def _face(photo: Photo, model: str, found: FoundFace, unused_because: str) -> Face:
     return Face(
         photo=photo,
         **box_figures(found.detection.box),
@@ -180,7 +202,7 @@ def _face(photo: Photo, found: FoundFace, unused_because: str) -> Face:
         detector_score=found.detection.score,
         quality=found.quality.as_dict(),
         vector=encode(found.template),
-        model=photo.gallery.model,
+        model=model,
         unused_because=unused_because,
     )
 

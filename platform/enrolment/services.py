@@ -17,7 +17,7 @@ from photos.services import lock_photo, remove
 from vectors.models import PersonTemplate
 from vectors.services import remove_templates, touch_templates
 
-from .fusion import refresh_template
+from .fusion import refresh_templates
 from .ledger_file import write_down
 from .models import Erasure
 
@@ -56,7 +56,7 @@ def delete_photo(actor: Actor, photo: Photo) -> None:
     person = lock_person(photo.person_id) if photo.person_id else None
     remove([lock_photo(photo.pk)])
     if person is not None:
-        refresh_template(person)
+        refresh_templates(person)
     record(actor, "photo.delete", f"photo:{photo.public_id}", photo.gallery.public_id)
 
 

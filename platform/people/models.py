@@ -90,7 +90,7 @@ class Gallery(PublicModel):
     model = models.CharField(
         max_length=MODEL_LENGTH,
         default=DEFAULT_MODEL,
-        help_text="What makes its templates, a detector and a network; for good.",
+        help_text="What makes its templates, a detector and a network.",
     )
     min_face = models.PositiveSmallIntegerField(
         default=100,

@@ -241,7 +241,7 @@ def back_of(request: HttpRequest, name: str, *args: object) -> str:
 
 def page_of(photo: Photo) -> dict[str, Any]:
     """What a photo's page shows beside the fields."""
-    faces = list(photo.faces.defer("vector"))
+    faces = list(photo.faces.shown().defer("vector"))
     name, meaning = state_words(photo.state)
     return {
         "photo": photo,
@@ -264,7 +264,7 @@ def _choices(request: HttpRequest, photo: Photo) -> dict[str, Any]:
     if choice in SeveralFaces.values or not choice:
         return {"several_faces": choice, "face_box": None}
     number = choice.removeprefix("face:")
-    face = photo.faces.filter(pk=int(number)).first() if number.isdecimal() else None
+    face = photo.faces.shown().filter(pk=int(number)).first() if number.isdecimal() else None
     if face is None:
         raise NotFound("face")
     box = {"x": face.x, "y": face.y, "width": face.width, "height": face.height}

@@ -1,13 +1,13 @@
 """Originals, photos and faces."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 
 from common.ids import new_id
 from common.models import PublicModel
-from people.models import Gallery, Person, SeveralFaces
+from people.models import MODEL_LENGTH, Gallery, Person, SeveralFaces
 from vectors.codec import BYTES
 from vectors.models import PersonTemplate
 
@@ -130,15 +130,31 @@ class Photo(PublicModel):
                 condition=Q(state__in=[PhotoState.RECEIVED, PhotoState.PROCESSING]),
                 name="photos_under_way",
             ),
-            models.Index(fields=["gallery", "state"], name="photos_by_state"),
+            models.Index(fields=["gallery", "state", "id"], name="photos_of_state"),
         ]
 
     def __str__(self) -> str:
         return f"photo {self.public_id}"
 
 
+class FaceQuerySet(models.QuerySet["Face"]):
+    """Faces, of whichever model."""
+
+    def shown(self) -> "FaceQuerySet":
+        """Of an enrolled photo those that the gallery's present model found; of others all.
+
+        A photo that isn't enrolled has only the faces of the model that it was processed with.
+        """
+        return self.filter(
+            Q(model=F("photo__gallery__model")) | ~Q(photo__state=PhotoState.ENROLLED)
+        )
+
+
 class Face(models.Model):
-    """A face found on a photo; at most one of a photo goes into the person's template."""
+    """A face found on a photo by one model; at most one of them goes into the person's template.
+
+    An enrolled photo has faces of each model that its gallery is searched with, or is to be.
+    """
 
     id = models.BigAutoField(primary_key=True)
     public_id = models.UUIDField(default=new_id, unique=True, editable=False)
@@ -151,13 +167,15 @@ class Face(models.Model):
     detector_score = models.FloatField()
     quality = models.JSONField(default=dict)
     vector = models.BinaryField()
-    model = models.CharField(max_length=80)
+    model = models.CharField(max_length=MODEL_LENGTH)
     template = models.ForeignKey(
         PersonTemplate, on_delete=models.SET_NULL, null=True, related_name="faces"
     )
     unused_because = models.CharField(
         max_length=40, blank=True, help_text="Why it went into no template."
     )
+
+    objects = FaceQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -167,11 +185,69 @@ class Face(models.Model):
             ),
             models.CheckConstraint(condition=Q(width__gt=0, height__gt=0), name="face_box"),
             models.UniqueConstraint(
-                fields=["photo"],
+                fields=["photo", "model"],
                 condition=Q(template__isnull=False),
-                name="one_enrolled_face_per_photo",
+                name="one_enrolled_face_per_model",
             ),
         ]
 
     def __str__(self) -> str:
         return f"face {self.public_id}"
+
+
+class FollowState(models.TextChoices):
+    """How far a gallery's photos are with a model."""
+
+    SCANNING = "scanning", "Scanning: photos that lack its faces are being looked for"
+    FOLLOWING = "following", "Following: each photo enrolled since is noted by itself"
+    ENDING = "ending", "Ending: its faces and templates are being removed"
+
+
+class GalleryModel(models.Model):
+    """A model of which a gallery's enrolled photos are to have faces.
+
+    Only a gallery whose model is being changed, or was, has such rows: one for each model.
+    """
+
+    gallery = models.ForeignKey(Gallery, on_delete=models.CASCADE, related_name="models_followed")
+    model = models.CharField(max_length=MODEL_LENGTH)
+    state = models.CharField(max_length=10, choices=FollowState, default=FollowState.SCANNING)
+    reached = models.BigIntegerField(
+        default=0, help_text="The last photo looked at; while it ends, the last person."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gallery", "model"], name="one_row_per_gallery_model"),
+            models.CheckConstraint(
+                condition=Q(state__in=FollowState.values), name="gallery_model_state"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} in {self.gallery} ({self.state})"
+
+
+class MissingFaces(models.Model):
+    """That an enrolled photo lacks the faces of a model: work for a worker, or given up."""
+
+    id = models.BigAutoField(primary_key=True)
+    photo = models.ForeignKey(Photo, on_delete=models.CASCADE, related_name="missing_faces")
+    model = models.CharField(max_length=MODEL_LENGTH)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    leased_until = models.DateTimeField(null=True)
+    code = models.CharField(max_length=40, blank=True, help_text="Why it was given up.")
+
+    class Meta:
+        verbose_name_plural = "missing faces"
+        constraints = [
+            models.UniqueConstraint(fields=["photo", "model"], name="missing_once_per_model"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["model", "attempts", "id"], condition=Q(code=""), name="faces_to_be_made"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} of photo {self.photo_id}"

@@ -19,7 +19,8 @@ def visible_photos(actor: Actor) -> QuerySet[Photo]:
     if not actor.is_site_admin:
         photos = photos.filter(gallery__in=visible_galleries(actor))
     templates = PersonTemplate.objects.with_searchable().defer("vector", "given_vector")
-    return photos.prefetch_related(Prefetch("faces__template", queryset=templates))
+    faces = Face.objects.shown().prefetch_related(Prefetch("template", queryset=templates))
+    return photos.prefetch_related(Prefetch("faces", queryset=faces))
 
 
 def photo_for(actor: Actor, public_id: UUID, role: Role) -> Photo:
@@ -37,8 +38,10 @@ def photo_for(actor: Actor, public_id: UUID, role: Role) -> Photo:
 
 
 def visible_faces(actor: Actor) -> QuerySet[Face]:
-    """The faces on the photos of the actor's galleries."""
-    faces = Face.objects.select_related("photo__gallery", "photo__person", "photo__original")
+    """The faces on the photos of the actor's galleries, as their present models find them."""
+    faces = Face.objects.shown().select_related(
+        "photo__gallery", "photo__person", "photo__original"
+    )
     if actor.is_site_admin:
         return faces
     return faces.filter(photo__gallery__in=visible_galleries(actor))

@@ -1,6 +1,6 @@
 """Templates as bytes: 128 little-endian float32, 512 bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,10 @@ def decode_many(rows: Iterable[bytes]) -> FloatArray:
     return np.frombuffer(joined, dtype="<f4").reshape(-1, DIMENSION)
 
 
-def fuse(templates: FloatArray) -> FloatArray:
+def fuse(templates: FloatArray, counts: Sequence[int] | None = None) -> FloatArray:
     """One template from those of a person's faces, shape (n, 128): their mean, normalised.
+
+    `counts` says for how many faces each stands, if not for one.
 
     It misses fewer people in a large gallery than the best score of each face does
     (docs/adr/0005-domain.md).
@@ -60,7 +62,7 @@ def fuse(templates: FloatArray) -> FloatArray:
     if not len(templates):
         raise InvalidTemplate("There is no face to make a template of.")
     # Summed in float64, so that the order of the faces does not matter.
-    mean = templates.astype(np.float64).mean(axis=0)
+    mean = np.average(templates.astype(np.float64), axis=0, weights=counts)
     length = float(np.linalg.norm(mean))
     if length < UNIT_TOLERANCE:
         raise InvalidTemplate("The faces' templates cancel out.")

@@ -248,6 +248,14 @@ def models_of(gallery: Gallery) -> list[str]:
     return list(dict.fromkeys([gallery.model, *held]))
 
 
+def further_models() -> list[tuple[int, str]]:
+    """The galleries (by id) that a live generation of another model holds, with that model."""
+    others = Placement.objects.filter(generation__in=live()).exclude(
+        generation__model=F("gallery__model")
+    )
+    return sorted(set(others.values_list("gallery_id", "generation__model")))
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """How far the index is behind the database."""

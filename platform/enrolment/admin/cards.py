@@ -33,7 +33,7 @@ class Standing:
 
 def with_faces(people: QuerySet[Person]) -> QuerySet[Person]:
     """People with what `standing`, `face_image` and `states` read, in a fixed number of queries."""
-    enrolled = Face.objects.filter(template__isnull=False).only(*FACE_COLUMNS)
+    enrolled = Face.objects.shown().filter(template__isnull=False).only(*FACE_COLUMNS)
     photos = Photo.objects.only("id", "person_id", "state").prefetch_related(
         Prefetch("faces", queryset=enrolled)
     )
@@ -92,7 +92,7 @@ def states(person: Person) -> SafeString:
 
 def cards_of(person: Person) -> dict[str, Any]:
     """What the part of a person's page shows that refreshes itself."""
-    faces = Face.objects.only(*FACE_COLUMNS)
+    faces = Face.objects.shown().only(*FACE_COLUMNS)
     newest = (
         Photo.objects.filter(person=person)
         .select_related("original")

@@ -1,0 +1,180 @@
+"""Which models a gallery's photos have faces of, and how far that is.
+
+A gallery has one model. While that is being changed, and until the index of the old one is
+dropped, live index generations of several models hold the gallery; then its enrolled photos have
+faces, and its people templates, of each of them. What is to be done for it stands in rows:
+`GalleryModel` for the photos that were there, `MissingFaces` for each that lacks faces.
+"""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from accounts.actors import system
+from audit.services import record
+from common.queue import REEMBED_PHOTOS, enqueue_on_commit
+from people.models import Gallery, Person
+from photos.models import Face, FollowState, GalleryModel, MissingFaces, Photo, PhotoState
+from vectors.locks import reshaping
+from vectors.models import IndexGeneration, PersonTemplate
+from vectors.selectors import further_models
+
+ACTOR = system("photo-worker")
+
+
+# --- In the transaction of an enrolment -----------------------------------------------------------
+
+
+def followed_models(gallery: Gallery) -> set[str]:
+    """The models that a photo enrolled now is to have faces of.
+
+    The caller has said `vectors.locks.changing()`: so whoever begins to follow another model
+    either is seen here, or waits and sees what the caller enrols.
+    """
+    rows = GalleryModel.objects.filter(gallery=gallery).exclude(state=FollowState.ENDING)
+    return {gallery.model, *rows.values_list("model", flat=True)}
+
+
+def note_missing(photo: Photo, models: Sequence[str]) -> None:
+    """Leave it to the workers to give a photo the faces of these models, too."""
+    if not models:
+        return
+    MissingFaces.objects.bulk_create(
+        [MissingFaces(photo=photo, model=model) for model in models], ignore_conflicts=True
+    )
+    enqueue_on_commit(REEMBED_PHOTOS)
+
+
+# --- By the clock ---------------------------------------------------------------------------------
+
+
+def follow_generations() -> bool:
+    """Begin or end following models, as the index generations say; whether a worker is needed."""
+    wanted = _wanted()
+    if _differing(wanted):
+        _follow(wanted)
+    return _is_work_left()
+
+
+def _wanted() -> set[tuple[int, str]]:
+    """Each model of each gallery that has several, the galleries' own among them."""
+    further = set(further_models())
+    galleries = Gallery.objects.filter(pk__in={gallery for gallery, _ in further})
+    return further | set(galleries.values_list("pk", "model"))
+
+
+def _differing(wanted: set[tuple[int, str]]) -> bool:
+    rows = GalleryModel.objects.select_related("gallery")
+    kept = {(row.gallery_id, row.model) for row in rows if row.state != FollowState.ENDING}
+    return bool(wanted - kept) or any(_is_over(row, wanted) for row in rows)
+
+
+def _is_over(row: GalleryModel, wanted: set[tuple[int, str]]) -> bool:
+    """Whether nothing asks for this model any more. A gallery's own is always asked for."""
+    is_asked_for = row.model == row.gallery.model or (row.gallery_id, row.model) in wanted
+    return row.state != FollowState.ENDING and not is_asked_for
+
+
+@transaction.atomic
+def _follow(wanted: set[tuple[int, str]]) -> None:
+    reshaping()
+    for gallery in Gallery.objects.filter(pk__in={gallery for gallery, _ in wanted}):
+        for model in sorted(model for pk, model in wanted if pk == gallery.pk):
+            _begin(gallery, model)
+    for row in GalleryModel.objects.select_related("gallery").select_for_update(of=("self",)):
+        if _is_over(row, wanted):
+            row.state, row.reached = FollowState.ENDING, 0
+            row.save()
+            _record("gallery.forget_model", row)
+
+
+def _begin(gallery: Gallery, model: str) -> None:
+    row, is_new = GalleryModel.objects.select_for_update().get_or_create(
+        gallery=gallery, model=model
+    )
+    if is_new or row.state == FollowState.ENDING:
+        # From the first photo on: of one that was ending, some have no faces any more.
+        row.state, row.reached = FollowState.SCANNING, 0
+        row.save()
+        _record("gallery.follow_model", row)
+
+
+def _is_work_left() -> bool:
+    under_way = GalleryModel.objects.exclude(state=FollowState.FOLLOWING)
+    return under_way.exists() or to_be_made().exists()
+
+
+def _record(action: str, row: GalleryModel) -> None:
+    gallery = row.gallery.public_id
+    record(ACTOR, action, f"gallery:{gallery}", gallery, model=row.model)
+
+
+# --- How far it is --------------------------------------------------------------------------------
+
+
+def to_be_made() -> QuerySet[MissingFaces]:
+    """What no worker has in hand and none has given up."""
+    free = Q(leased_until=None) | Q(leased_until__lt=timezone.now())
+    return MissingFaces.objects.filter(free, code="")
+
+
+def enrolled_photos(gallery: Gallery) -> QuerySet[Photo]:
+    """Those that are part of a template."""
+    return Photo.objects.filter(gallery=gallery, state=PhotoState.ENROLLED)
+
+
+def lacking(photos: QuerySet[Photo], model: str) -> QuerySet[Photo]:
+    """Those of these enrolled photos without a face of this model in a template."""
+    faces = Face.objects.filter(photo=OuterRef("pk"), model=model, template__isnull=False)
+    return photos.exclude(Exists(faces))
+
+
+def missing_faces(gallery: Gallery, model: str) -> int:
+    """How many photos are still to be given faces of this model.
+
+    Those given up are not among them; those not looked at yet are, all of them.
+    """
+    row = GalleryModel.objects.filter(gallery=gallery, model=model).first()
+    if row is None or row.state == FollowState.ENDING:
+        return lacking(enrolled_photos(gallery), model).count()
+    noted = MissingFaces.objects.filter(photo__gallery=gallery, model=model, code="").count()
+    if row.state == FollowState.FOLLOWING:
+        return noted
+    return noted + enrolled_photos(gallery).filter(pk__gt=row.reached).count()
+
+
+def given_up(gallery: Gallery, model: str) -> int:
+    """How many photos get no faces of this model: its detector finds none where one is enrolled,
+    or the file can't be read any more."""
+    noted = MissingFaces.objects.filter(photo__gallery=gallery, model=model)
+    return noted.exclude(code="").count()
+
+
+def people_without_template(gallery: Gallery, model: str) -> int:
+    """How many people have a template of the gallery's present model and none of this one."""
+    templates = PersonTemplate.objects.filter(person=OuterRef("pk"))
+    people = Person.objects.filter(Exists(templates.filter(model=gallery.model)), gallery=gallery)
+    return people.exclude(Exists(templates.filter(model=model))).count()
+
+
+def obstacle(generation: IndexGeneration) -> str:
+    """Why a generation of another model can't take over yet: whom searches would not find."""
+    others = generation.galleries.exclude(model=generation.model).order_by("pk")
+    return next(filter(None, (_obstacle(each, generation.model) for each in others)), "")
+
+
+def _obstacle(gallery: Gallery, model: str) -> str:
+    if photos := missing_faces(gallery, model):
+        return (
+            f"{photos:,} photos of the gallery {gallery.slug} still lack faces of {model}; the "
+            "photo workers make them."
+        )
+    if people := people_without_template(gallery, model):
+        return (
+            f"{people:,} people of the gallery {gallery.slug} would not be found any more: they "
+            f"have no photo in which {model} finds their face. Enrol another photo of them, or "
+            "switch by hand and do without them."
+        )
+    return ""
