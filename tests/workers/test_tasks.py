@@ -54,7 +54,8 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
     app.loader.import_default_modules()
     ours = {name for name in app.tasks if not name.startswith("celery.")}
     clock = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    assert ours == {queue.PROCESS_PHOTOS, queue.APPLY_OUTBOX} | clock
+    sent_by_us = {queue.PROCESS_PHOTOS, queue.REEMBED_PHOTOS, queue.APPLY_OUTBOX}
+    assert ours == sent_by_us | clock
     assert {name for name in ours if name.partition(".")[0] not in ("photos", "vectors")} == clock
 
 
