@@ -6,8 +6,6 @@ faces, and its people templates, of each of them. What is to be done for it stan
 `GalleryModel` for the photos that were there, `MissingFaces` for each that lacks faces.
 """
 
-from collections.abc import Sequence
-
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -22,29 +20,32 @@ from vectors.models import IndexGeneration, PersonTemplate
 from vectors.selectors import further_models
 
 ACTOR = system("photo-worker")
+# How many of those who would be lost are named.
+EXAMPLES = 3
 
 
 # --- In the transaction of an enrolment -----------------------------------------------------------
 
 
-def followed_models(gallery: Gallery) -> set[str]:
-    """The models that a photo enrolled now is to have faces of.
+def followed_models(gallery_id: int) -> set[str]:
+    """The models that a photo enrolled now is to have faces of."""
+    own = Gallery.objects.filter(pk=gallery_id).values_list("model", flat=True)
+    rows = GalleryModel.objects.filter(gallery=gallery_id).exclude(state=FollowState.ENDING)
+    return {*own, *rows.values_list("model", flat=True)}
 
-    The caller has said `vectors.locks.changing()`: so whoever begins to follow another model
-    either is seen here, or waits and sees what the caller enrols.
+
+def note_missing(photo: Photo, made_by: str) -> None:
+    """Leave it to the workers to give a photo faces of the other models, too.
+
+    The caller has stored a template: so it shares `vectors.locks`, and whoever begins to follow
+    another model either is seen here, or waits and then sees the photo.
     """
-    rows = GalleryModel.objects.filter(gallery=gallery).exclude(state=FollowState.ENDING)
-    return {gallery.model, *rows.values_list("model", flat=True)}
-
-
-def note_missing(photo: Photo, models: Sequence[str]) -> None:
-    """Leave it to the workers to give a photo the faces of these models, too."""
-    if not models:
-        return
-    MissingFaces.objects.bulk_create(
-        [MissingFaces(photo=photo, model=model) for model in models], ignore_conflicts=True
-    )
-    enqueue_on_commit(REEMBED_PHOTOS)
+    models = sorted(followed_models(photo.gallery_id) - {made_by})
+    if models:
+        MissingFaces.objects.bulk_create(
+            [MissingFaces(photo=photo, model=model) for model in models], ignore_conflicts=True
+        )
+        enqueue_on_commit(REEMBED_PHOTOS)
 
 
 # --- By the clock ---------------------------------------------------------------------------------
@@ -79,36 +80,34 @@ def _is_over(row: GalleryModel, wanted: set[tuple[int, str]]) -> bool:
 
 @transaction.atomic
 def _follow(wanted: set[tuple[int, str]]) -> None:
-    reshaping()
-    for gallery in Gallery.objects.filter(pk__in={gallery for gallery, _ in wanted}):
-        for model in sorted(model for pk, model in wanted if pk == gallery.pk):
-            _begin(gallery, model)
-    for row in GalleryModel.objects.select_related("gallery").select_for_update(of=("self",)):
-        if _is_over(row, wanted):
-            row.state, row.reached = FollowState.ENDING, 0
-            row.save()
-            _record("gallery.forget_model", row)
-
-
-def _begin(gallery: Gallery, model: str) -> None:
-    row, is_new = GalleryModel.objects.select_for_update().get_or_create(
-        gallery=gallery, model=model
+    # The rows before the lock on generations, which is waited for with rows in hand elsewhere.
+    rows = list(
+        GalleryModel.objects.select_related("gallery")
+        .select_for_update(of=("self",))
+        .order_by("pk")
     )
-    if is_new or row.state == FollowState.ENDING:
-        # From the first photo on: of one that was ending, some have no faces any more.
-        row.state, row.reached = FollowState.SCANNING, 0
-        row.save()
-        _record("gallery.follow_model", row)
+    reshaping()
+    known = {(row.gallery_id, row.model): row for row in rows}
+    for gallery_id, model in sorted(wanted):
+        row = known.get((gallery_id, model)) or GalleryModel(gallery_id=gallery_id, model=model)
+        if row.pk is None or row.state == FollowState.ENDING:
+            # From the first photo on: of one that was ending, some have no faces any more.
+            _set(row, FollowState.SCANNING, "gallery.follow_model")
+    for row in rows:
+        if _is_over(row, wanted):
+            _set(row, FollowState.ENDING, "gallery.forget_model")
+
+
+def _set(row: GalleryModel, state: FollowState, action: str) -> None:
+    row.state, row.reached = state, 0
+    row.save()
+    gallery = row.gallery.public_id
+    record(ACTOR, action, f"gallery:{gallery}", gallery, model=row.model)
 
 
 def _is_work_left() -> bool:
     under_way = GalleryModel.objects.exclude(state=FollowState.FOLLOWING)
     return under_way.exists() or to_be_made().exists()
-
-
-def _record(action: str, row: GalleryModel) -> None:
-    gallery = row.gallery.public_id
-    record(ACTOR, action, f"gallery:{gallery}", gallery, model=row.model)
 
 
 # --- How far it is --------------------------------------------------------------------------------
@@ -152,11 +151,16 @@ def given_up(gallery: Gallery, model: str) -> int:
     return noted.exclude(code="").count()
 
 
-def people_without_template(gallery: Gallery, model: str) -> int:
-    """How many people have a template of the gallery's present model and none of this one."""
+def without_template(gallery: Gallery, model: str) -> QuerySet[Person]:
+    """The people who have a template of the gallery's present model and none of this one."""
     templates = PersonTemplate.objects.filter(person=OuterRef("pk"))
     people = Person.objects.filter(Exists(templates.filter(model=gallery.model)), gallery=gallery)
-    return people.exclude(Exists(templates.filter(model=model))).count()
+    return people.exclude(Exists(templates.filter(model=model)))
+
+
+def people_without_template(gallery: Gallery, model: str) -> int:
+    """How many they are."""
+    return without_template(gallery, model).count()
 
 
 def obstacle(generation: IndexGeneration) -> str:
@@ -172,9 +176,11 @@ def _obstacle(gallery: Gallery, model: str) -> str:
             "photo workers make them."
         )
     if people := people_without_template(gallery, model):
+        some = without_template(gallery, model).order_by("pk")[:EXAMPLES]
+        ids = ", ".join(str(each.public_id) for each in some)
         return (
             f"{people:,} people of the gallery {gallery.slug} would not be found any more: they "
             f"have no photo in which {model} finds their face. Enrol another photo of them, or "
-            "switch by hand and do without them."
+            f"switch by hand and do without them. Such are: {ids}."
         )
     return ""

@@ -31,7 +31,6 @@ from photos.models import Face, Photo, PhotoState
 from photos.pipeline import ModelUnavailable
 from photos.services import claim, fail, finish, locked_if_leased
 from vectors.codec import encode
-from vectors.locks import changing
 
 from .choice import Choice, choose
 from .following import followed_models, note_missing
@@ -127,15 +126,13 @@ def _reject_unread(photo: Photo, lease: UUID, problem: Problem) -> None:
 @transaction.atomic
 def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: UUID) -> None:
     """Store what was found on one photo, and what follows from it for its person."""
-    changing()
     person = _lock_person(stale)
     photo = locked_if_leased(stale, lease)
     if photo is None:
         return
     photo.gallery = stale.gallery
     model = photo.gallery.model
-    followed = followed_models(person.gallery) if person else {model}
-    if model not in followed:
+    if model not in followed_models(photo.gallery_id):
         fail(photo, lease, "its gallery's model changed meanwhile")
         return
     choice = choose_on(photo, info, found, photo.gallery.gates)
@@ -147,7 +144,7 @@ def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: 
     else:
         refresh_template(person, model, new_face=faces[choice.index])
         finish(photo, PhotoState.ENROLLED)
-        note_missing(photo, sorted(followed - {model}))
+        note_missing(photo, made_by=model)
     _record(photo)
 
 

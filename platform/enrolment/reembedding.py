@@ -20,6 +20,7 @@ from embedder.images import ImageInfo
 from embedder.stream import Outcome
 from embedder.types import Box
 from embedder.types import Face as FoundFace
+from people.catalogue import models_in_use
 from people.locks import lock_person
 from people.models import Person
 from photos import pipeline
@@ -27,7 +28,6 @@ from photos.faces import best_under
 from photos.models import Face, FollowState, GalleryModel, MissingFaces, Photo, PhotoState
 from photos.pipeline import ModelUnavailable
 from photos.services import LEASE, MAX_ATTEMPTS
-from vectors.locks import changing
 from vectors.models import PersonTemplate
 from vectors.outbox import mark_dirty
 
@@ -47,7 +47,8 @@ def reembed(limit: int | None = None) -> bool:
 
     `limit` None takes as many photos as keep all cores busy. Returns whether anything was done.
     """
-    models = GalleryModel.objects.order_by("model").values_list("model", flat=True).distinct()
+    followed = GalleryModel.objects.order_by().values_list("model", flat=True).distinct()
+    models = sorted({*models_in_use(), *followed})
     tried = sum(_reembed_with(model, limit or pipeline.stream_length()) for model in models)
     # Each of these is quick, and each of them is to have its turn.
     return any([tried > 0, scan(), end_one()])
@@ -214,7 +215,6 @@ def scan() -> bool:
 @transaction.atomic
 def end_one() -> bool:
     """Take faces and templates of a model that nothing asks for any more from some people."""
-    changing()
     ending = GalleryModel.objects.filter(state=FollowState.ENDING).order_by("pk")
     row = ending.select_for_update(skip_locked=True, of=("self",)).first()
     if row is None:

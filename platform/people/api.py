@@ -41,8 +41,8 @@ class GallerySerializer(serializers.ModelSerializer[Gallery]):
             "slug": {"validators": []},
             "model": {
                 "required": False,
-                "help_text": "What makes its templates, one of `/models` that is installed; for "
-                "good. Default: that of new galleries.",
+                "help_text": "What makes its templates, one of `/models` that is installed. It is "
+                "changed on the server, by a rebuild of the index. Default: that of new galleries.",
             },
         }
 

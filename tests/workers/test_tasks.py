@@ -19,7 +19,7 @@ from common import queue
 from common.models import IdempotentRequest
 from people.models import Gallery, Person
 from photos import services
-from photos.models import Photo, PhotoState
+from photos.models import MissingFaces, Photo, PhotoState
 from photos.services import claim
 from tests.conftest import Lfw
 from tests.embedder.pictures import saved, scene
@@ -27,7 +27,7 @@ from tests.factories import template
 from tests.fixtures import files, settle, store
 from tests.sets import about_the_embedded
 from vectors import milvus
-from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
+from vectors.models import IndexGeneration, PersonTemplate, Placement, VectorOutbox
 from workers import maintenance, photos, vectors
 from workers.app import app
 
@@ -42,6 +42,15 @@ def sent() -> list[str]:
         names.append(json.loads(file.read_text())["headers"]["task"])
         file.unlink()
     return sorted(names)
+
+
+def messages(task: str) -> list[Any]:
+    """What is in the broker for a task."""
+    found = [
+        json.loads(file.read_text())
+        for file in (Path(django_settings.BROKER_DIR) / "messages").glob("*")
+    ]
+    return [each for each in found if each["headers"]["task"] == task]
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +72,7 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
     ("task", "expected"),
     [
         ("photos.process", "photos"),
+        ("photos.reembed", "photos"),
         ("vectors.apply_outbox", "index"),
         ("maintenance.sweep", "maintenance"),
         ("maintenance.reconcile", "maintenance"),
@@ -101,6 +111,31 @@ def test_photos_are_processed_and_the_next_chunk_asked_for(
     photos.process.apply(args=[[str(photo.public_id), str(uuid4())]], throw=True)
     assert sent() == []
     assert PersonTemplate.objects.get().version == 1
+
+
+@pytest.mark.django_db
+def test_faces_of_another_model_are_asked_for_until_none_is_missing(
+    person: Person, lfw: Lfw, media: Path
+) -> None:
+    store(person, lfw.bytes(WHO))
+    photos.process.apply(args=[[]], throw=True)
+    other = IndexGeneration.objects.create(model="none-such", server="elsewhere")
+    Placement.objects.create(generation=other, gallery=person.gallery)
+    sent()
+
+    maintenance.sweep.apply(throw=True)
+    # It is worth nothing when it had to wait: so it never stands in the way of enrolments.
+    (message,) = messages(queue.REEMBED_PHOTOS)
+    assert message["headers"]["expires"] is not None
+    sent()
+    while True:
+        photos.give_further_faces.apply(throw=True)
+        if sent() == []:
+            break
+    # The photo was found; that this model isn't installed is for the sweeper to repeat.
+    assert MissingFaces.objects.get().attempts == 0
+    maintenance.sweep.apply(throw=True)
+    assert queue.REEMBED_PHOTOS in sent()
 
 
 @pytest.mark.django_db
