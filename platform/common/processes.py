@@ -50,8 +50,13 @@ def photos(name: str = "photos") -> Program:
 
 
 def index(name: str = "index") -> Program:
-    """A worker that carries templates to Milvus and does what runs by the clock."""
-    return _worker(name, "index,maintenance")
+    """A worker that carries templates to Milvus, and sends lost work again: both are prompt."""
+    return _worker(name, "index")
+
+
+def maintenance(name: str = "maintenance") -> Program:
+    """A worker for what runs by the clock and may take long: comparing, measuring, tidying."""
+    return _worker(name, "maintenance")
 
 
 def beat() -> Program:
@@ -66,7 +71,11 @@ def beat_schedule() -> Path:
 
 
 # By the name of the service; web takes an address instead of a name.
-WORKERS: Mapping[str, Callable[[str], Program]] = {"photos": photos, "index": index}
+WORKERS: Mapping[str, Callable[[str], Program]] = {
+    "photos": photos,
+    "index": index,
+    "maintenance": maintenance,
+}
 
 
 def environment(public_url: str) -> dict[str, str]:

@@ -53,6 +53,8 @@ task_default_queue = "photos"
 task_routes = {
     "photos.*": {"queue": "photos"},
     "vectors.*": {"queue": "index"},
+    # Prompt, unlike the rest of what runs by the clock.
+    "maintenance.sweep": {"queue": "index"},
     "maintenance.*": {"queue": "maintenance"},
 }
 

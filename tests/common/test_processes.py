@@ -32,6 +32,7 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (("web", "--port", "8123"), "web"),
         (("photos",), "photos"),
         (("index",), "index"),
+        (("maintenance",), "maintenance"),
         (("beat",), "beat"),
     ],
 )

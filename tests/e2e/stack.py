@@ -209,6 +209,7 @@ _MARKS = {
     "web": "gunicorn",
     "photos": "photos@%h",
     "index": "index@%h",
+    "maintenance": "maintenance@%h",
     "beat": "beat",
 }
 

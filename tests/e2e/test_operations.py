@@ -183,5 +183,7 @@ def test_workers_that_end_leave_no_rows(tmp_path_factory: pytest.TempPathFactory
             return [name.partition("@")[0] for (name,) in rows]
 
     with running(stack):
-        eventually(lambda: names() == ["clock", "index", "photos"], "all have signed")
+        eventually(
+            lambda: names() == ["clock", "index", "maintenance", "photos"], "all have signed"
+        )
     assert names() == ["clock"]

@@ -69,7 +69,7 @@ class Installation:
 
     def is_whole(self) -> bool:
         """Whether every part runs."""
-        names = ["photos", "index", "web", "beat"]
+        names = ["photos", "index", "maintenance", "web", "beat"]
         names += [] if "milvus" in self.servers else ["milvus"]
         return all(self.stack.find(name) for name in names) and all(
             server.answers() for server in self.servers.values()

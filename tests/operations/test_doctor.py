@@ -104,7 +104,10 @@ def test_a_database_and_nothing_else(tmp_path: Path) -> None:
     done, _ = doctor(tmp_path)
 
     said = done.stdout
-    start = "Start one (`make run`, or `manage.py start photos|index`); its log says why it ended."
+    start = (
+        "Start one (`make run`, or `manage.py start photos|index|maintenance`); its log says why "
+        "it ended."
+    )
     assert (
         f"failed  workers      nobody takes tasks from index, maintenance, photos. {start}" in said
     )

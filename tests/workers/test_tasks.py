@@ -74,7 +74,7 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
         ("photos.process", "photos"),
         ("photos.reembed", "photos"),
         ("vectors.apply_outbox", "index"),
-        ("maintenance.sweep", "maintenance"),
+        ("maintenance.sweep", "index"),
         ("maintenance.reconcile", "maintenance"),
         ("maintenance.tidy", "maintenance"),
     ],

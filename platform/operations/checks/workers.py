@@ -22,7 +22,10 @@ WAITING_SECONDS = 600.0
 # A worker of the solo pool answers between tasks; a chunk of photos takes some seconds.
 ASKING_SECONDS = 6.0
 
-_START = "Start one (`make run`, or `manage.py start photos|index`); its log says why it ended."
+_START = (
+    "Start one (`make run`, or `manage.py start photos|index|maintenance`); its log says why it "
+    "ended."
+)
 
 
 def workers() -> Part:

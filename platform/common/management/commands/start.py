@@ -17,7 +17,8 @@ from common.processes import DEFAULT_PORT, LOOPBACK, Program
 
 class Command(BaseCommand):
     help = (
-        "Become one process: the web server, a photo worker, the index worker, or the clock. "
+        "Become one process: the web server, a photo worker, the index worker, the worker of "
+        "maintenance, or the clock. "
         "Run `manage.py prepare` once before; `manage.py up` runs all of them on one machine."
     )
 
@@ -32,8 +33,11 @@ class Command(BaseCommand):
             help="default: LIKENESS_PORT, else 8000",
         )
         photos = kinds.add_parser("photos", help="a worker that makes templates of photos")
-        index = kinds.add_parser("index", help="the worker of the index and of maintenance")
-        for name, parser_of in (("photos", photos), ("index", index)):
+        index = kinds.add_parser("index", help="the worker that carries templates to Milvus")
+        maintenance = kinds.add_parser(
+            "maintenance", help="the worker that compares, measures and tidies by the clock"
+        )
+        for name, parser_of in zip(processes.WORKERS, (photos, index, maintenance), strict=True):
             parser_of.add_argument(
                 "--name",
                 type=_name,

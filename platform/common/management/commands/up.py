@@ -114,6 +114,7 @@ def process_specs(host: str, port: int, photo_workers: int) -> list[ProcessSpec]
         _web(env, host, port),
         *(_worker(name, processes.photos(name), photo_env) for name in photo_names),
         _worker("index", processes.index(), env),
+        _worker("maintenance", processes.maintenance(), env),
         _beat(env),
     ]
 
