@@ -12,6 +12,7 @@ from accounts.actors import Actor, actor_of, system
 from accounts.models import User
 from people.models import Gallery, Membership, Person, Role
 from people.services import issue_api_key
+from vectors.codec import encode
 from vectors.milvus import Entries
 from vectors.models import PersonTemplate
 from vectors.services import store_template
@@ -82,3 +83,17 @@ def entries(*rows: tuple[int, int, int]) -> Entries:
 def template(person: Person, seed: int | None = None, **fields: Any) -> PersonTemplate:
     """A template that no photo stands behind."""
     return store_template(person, unit(person.pk if seed is None else seed), 1, **fields)
+
+
+def bulk_templates(gallery: Gallery, vectors: NDArray[np.float32]) -> list[PersonTemplate]:
+    """A person for each vector, shape (n, 128), as a load of ready-made templates makes them."""
+    people = Person.objects.bulk_create([Person(gallery=gallery) for _ in vectors])
+    return PersonTemplate.objects.bulk_create(
+        [
+            PersonTemplate(
+                person=person, model=gallery.model, vector=encode(vector), face_count=1,
+                given_faces=1,
+            )
+            for person, vector in zip(people, vectors, strict=True)
+        ]
+    )  # fmt: skip

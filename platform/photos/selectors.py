@@ -7,10 +7,13 @@ from django.db.models import Prefetch, QuerySet
 from accounts.actors import Actor
 from common.errors import NotFound
 from people.access import require, visible_galleries
-from people.models import Role
+from people.models import Gallery, Role
+from vectors.codec import FloatArray, decode_many
 from vectors.models import PersonTemplate
 
 from .models import Face, Photo
+
+READ_AT_ONCE = 1000
 
 
 def visible_photos(actor: Actor) -> QuerySet[Photo]:
@@ -45,3 +48,23 @@ def visible_faces(actor: Actor) -> QuerySet[Face]:
     if actor.is_site_admin:
         return faces
     return faces.filter(photo__gallery__in=visible_galleries(actor))
+
+
+def draw_faces(gallery: Gallery, model: str, count: int) -> FloatArray:
+    """Templates of `count` photos or fewer, shape (n, 128), of people who have several; at random.
+
+    Of active people, and of faces that went into their template.
+    """
+    used = Face.objects.filter(
+        model=model,
+        template__model=model,
+        template__face_count__gt=1,
+        template__person__gallery=gallery,
+        template__person__active=True,
+    )
+    drawn = list(used.order_by("?").values_list("pk", flat=True)[:count])
+    rows: list[bytes] = []
+    for start in range(0, len(drawn), READ_AT_ONCE):
+        some = Face.objects.filter(pk__in=drawn[start : start + READ_AT_ONCE])
+        rows += [bytes(each) for each in some.values_list("vector", flat=True)]
+    return decode_many(rows)
