@@ -1,15 +1,23 @@
 """What runs by the clock."""
 
 import logging
+from uuid import UUID
 
 from common.idempotency import forget_old
-from common.queue import APPLY_OUTBOX, PROCESS_PHOTOS, REEMBED_PHOTOS, enqueue
+from common.queue import (
+    APPLY_OUTBOX,
+    MEASURE_RECALL,
+    PROCESS_PHOTOS,
+    REEMBED_PHOTOS,
+    enqueue,
+)
 from config.celery import app
 from enrolment.following import follow_generations
 from enrolment.ledger import sync
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
-from vectors.errors import IndexUnavailable
+from vectors.errors import CollectionMissing, IndexUnavailable
+from vectors.recall import measure_again, placements_to_measure
 from vectors.reconcile import reconcile_all
 from vectors.selectors import generations_with_work
 
@@ -39,6 +47,25 @@ def reconcile() -> None:
     for report in reports:
         if report.wrong:
             logger.warning("%s: %d entries were wrong", report.collection, report.wrong)
+
+
+@app.task(name=MEASURE_RECALL)
+def measure_recall(generation_id: str = "") -> None:
+    """Measure every index, or the one that has just taken over, and tune what finds too few."""
+    for placement in placements_to_measure(UUID(generation_id) if generation_id else None):
+        try:
+            found = measure_again(placement)
+        except CollectionMissing:
+            continue  # it is filled again, or was dropped
+        except IndexUnavailable as error:
+            logger.warning("recall is not measured: %s", error.detail)
+            return
+        if found and not found.suffices:
+            logger.warning(
+                "%s finds only %.2f%% of the best matches",
+                placement.generation.name,
+                100 * found.recall,
+            )
 
 
 @app.task(name="maintenance.tidy")

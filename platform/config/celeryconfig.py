@@ -7,8 +7,11 @@ the sweeper when it is lost. So results are ignored and nothing waits for an ans
 from pathlib import Path
 from typing import Any
 
+from celery.schedules import crontab
 from django.conf import settings
 from kombu.transport import TRANSPORT_ALIASES
+
+from common.queue import MEASURE_RECALL
 
 
 def filesystem_transport(folder: Path) -> dict[str, Any]:
@@ -63,7 +66,13 @@ beat_schedule: dict[str, dict[str, Any]] = {
     "send lost work again": {"task": "maintenance.sweep", "schedule": 5.0},
     "compare the index with the database": {"task": "maintenance.reconcile", "schedule": 3600.0},
     "tidy": {"task": "maintenance.tidy", "schedule": 3600.0},
+    "measure recall": {
+        "task": MEASURE_RECALL,
+        "schedule": crontab(hour="2", minute="30"),
+    },
 }
+_NIGHT = 4 * 3600.0
 # A tick that waited while the worker was away is no longer worth running.
 for _entry in beat_schedule.values():
-    _entry["options"] = {"expires": _entry["schedule"]}
+    _every = _entry["schedule"]
+    _entry["options"] = {"expires": _every if isinstance(_every, float) else _NIGHT}
