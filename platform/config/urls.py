@@ -12,6 +12,7 @@ from identification.api import DetectView, IdentifyView, VerifyView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
+from vectors.api import GalleryIndexView
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
 router.register("galleries", GalleryViewSet)
@@ -21,6 +22,7 @@ router.register("faces", FaceViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
+    path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),
     path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
     path("verify", VerifyView.as_view()),

@@ -13,6 +13,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from photos.models import Photo, PhotoState
+from vectors.models import GenerationState
+from vectors.outbox import live
+from vectors.recall import measured
 from vectors.selectors import lag
 
 from .checks.broker import queue_lengths
@@ -51,6 +54,26 @@ def _outbox() -> Figures:
     return [
         _gauge("likeness_outbox_pending", "Changes not yet in the index.", behind.pending),
         _gauge("likeness_outbox_lag_seconds", "Age of the oldest of them.", behind.seconds),
+    ]
+
+
+def _index() -> Figures:
+    by_state = dict(live().order_by().values_list("state").annotate(count=Count("id")))
+    states = GaugeMetricFamily(
+        "likeness_index_generations", "Collections in Milvus.", labels=["state"]
+    )
+    for state in (GenerationState.BUILDING, GenerationState.READY):
+        states.add_metric([state], by_state.get(state, 0))
+    stuck = live().exclude(problem="").count()
+    least = min((each.recall or 0.0 for each in measured()), default=None)
+    return [
+        states,
+        _gauge("likeness_index_problems", "New indexes that can't take over.", stuck),
+        *(
+            []
+            if least is None
+            else [_gauge("likeness_index_recall", "Recall@1 of the gallery with the least.", least)]
+        ),
     ]
 
 
@@ -136,6 +159,12 @@ class PlatformFigures(Collector):
 
 
 figures = PlatformFigures(
-    {"photos": _photos, "outbox": _outbox, "queues": _queues, "workers": _workers}
+    {
+        "photos": _photos,
+        "outbox": _outbox,
+        "index": _index,
+        "queues": _queues,
+        "workers": _workers,
+    }
 )
 REGISTRY.register(figures)

@@ -13,7 +13,7 @@ from time import perf_counter
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from . import indexes, milvus
@@ -102,6 +102,14 @@ def placements_to_measure(generation_id: UUID | None = None) -> list[Placement]:
     if generation_id:
         ready = ready.filter(generation__public_id=generation_id)
     return list(ready.select_related("generation", "gallery").order_by("pk"))
+
+
+def measured() -> list[Placement]:
+    """What galleries are searched in now, as far as its recall was measured."""
+    active = Placement.objects.filter(
+        recall__isnull=False, gallery__active_index__generation=F("generation")
+    )
+    return list(active.select_related("gallery").order_by("pk"))
 
 
 def find_truth(placement: Placement, probes: int, watch: Watch) -> Truth | None:

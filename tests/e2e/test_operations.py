@@ -138,7 +138,7 @@ def test_prometheus_sees_what_happened(used: tuple[Stack, str]) -> None:
     assert answer.status_code == 200
     assert 'likeness_lookups_total{code="ok",operation="identify"} 1.0' in answer.text
     assert 'likeness_worker_memory_bytes{worker="photos@' in answer.text
-    for part in ("photos", "outbox", "queues", "workers"):
+    for part in ("photos", "outbox", "index", "queues", "workers"):
         assert f'likeness_scrape_error{{part="{part}"}} 0.0' in answer.text
 
 
@@ -158,6 +158,7 @@ def test_the_doctor_finds_everything_well(stack: Stack, api: Api) -> None:
     assert list(parts) == [
         "settings", "models", "media folder", "disk space", "erasures", "database", "migrations",
         "broker", "workers", "clock", "photos", "milvus", "index", "index lag",
+        "recall", "rebuilds",
     ]  # fmt: skip
 
 

@@ -19,10 +19,12 @@ from operations import metrics
 from operations.metrics import PlatformFigures, figures
 from operations.models import CLOCK, WorkerHeartbeat
 from operations.services import Sign, note_sweep, sign
-from people.models import Person
+from people.models import Gallery, Person
 from tests.embedder.pictures import saved, scene
-from tests.factories import UserFactory
+from tests.factories import GalleryFactory, UserFactory
 from tests.fixtures import store, upload
+from vectors.connection import server_label
+from vectors.models import ActiveIndex, GenerationState, IndexGeneration, Placement
 
 TOKEN = "a-token-of-the-tests"
 
@@ -106,8 +108,32 @@ def test_photos_workers_and_what_waits(token: str, person: Person) -> None:
     assert 100 <= found["likeness_worker_last_seen_seconds photos@here"] < 110
     assert 100 <= found["likeness_sweep_age_seconds"] < 110
     assert f"likeness_worker_memory_bytes {CLOCK}" not in found
-    for part in ("photos", "outbox", "queues", "workers"):
+    assert found["likeness_index_generations ready"] == 0
+    assert found["likeness_index_problems"] == 0
+    assert "likeness_index_recall" not in found
+    for part in ("photos", "outbox", "index", "queues", "workers"):
         assert found[f"likeness_scrape_error {part}"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_index_with_the_least_recall(token: str, gallery: Gallery) -> None:
+    for number, found in enumerate((0.9991, 0.9876)):
+        generation = IndexGeneration.objects.create(
+            model="m", server=server_label(), state=GenerationState.READY, problem="no" * number
+        )
+        placed = gallery if number else GalleryFactory()
+        ActiveIndex.objects.create(gallery=placed, generation=generation)
+        Placement.objects.create(gallery=placed, generation=generation, recall=found)
+    # What is kept to go back to says nothing of today's searches.
+    old = IndexGeneration.objects.create(model="m", server=server_label())
+    Placement.objects.create(gallery=gallery, generation=old, recall=0.1)
+
+    found = samples(scrape().content.decode())
+
+    assert found["likeness_index_recall"] == 0.9876
+    assert found["likeness_index_problems"] == 1
+    assert found["likeness_index_generations ready"] == 2
+    assert found["likeness_index_generations building"] == 1
 
 
 @pytest.mark.django_db

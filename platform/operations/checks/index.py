@@ -4,11 +4,14 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from operations.parts import Part, duration, failed, ok, warning
-from vectors import milvus
-from vectors.connection import server_label
+from vectors import indexes, milvus
+from vectors.connection import EMBEDDED, server_label, server_labels
 from vectors.errors import ForeignCollection, IndexUnavailable, LoginRefused
 from vectors.models import GenerationState, IndexGeneration
+from vectors.outbox import live
+from vectors.recall import TARGET, measured
 from vectors.selectors import lag
+from vectors.wanted import wanted
 
 # CVE-2025-64513 lets anybody in; CVE-2026-26190 opens its port of metrics to commands.
 SAFE_VERSION = (2, 6, 10)
@@ -66,8 +69,8 @@ def milvus_ping() -> Part:
 def collections() -> Part:
     """Are the collections there, and ours?"""
     try:
-        live = _live()
-        missing = [each for each in live if not milvus.has_collection(each.collection)]
+        searched = _searched()
+        missing = [each for each in searched if not milvus.has_collection(each.collection)]
     except DatabaseError:
         return failed("index", "its rows can't be read", "See the database.")
     except ForeignCollection as error:
@@ -77,34 +80,35 @@ def collections() -> Part:
     if missing:
         return warning(
             "index",
-            f"{len(missing)} of {len(live)} collections are missing",
+            f"{len(missing)} of {len(searched)} collections are missing",
             "The index worker fills them again from the database; see that it runs.",
         )
-    return _state(live)
+    return _state(searched)
 
 
 def index_state() -> Part:
     """Is it whole? By the database's word alone."""
     try:
-        return _state(_live())
+        return _state(_searched())
     except DatabaseError:
         return failed("index", "its rows can't be read", "See the database.")
 
 
-def _state(live: list[IndexGeneration]) -> Part:
-    building = [each for each in live if each.state != GenerationState.READY]
+def _state(searched: list[IndexGeneration]) -> Part:
+    building = [each for each in searched if each.state != GenerationState.READY]
     if building:
         return failed(
             "index",
-            f"{len(building)} of {len(live)} are being built; lookups there answer 503",
+            f"{len(building)} of {len(searched)} are being built; lookups there answer 503",
             "Wait; `manage.py doctor` shows how much is left. It needs an index worker.",
         )
-    return ok("index", "ready" if live else "none yet: the first enrolment makes it")
+    return ok("index", "ready" if searched else "none yet: the first enrolment makes it")
 
 
-def _live() -> list[IndexGeneration]:
-    here = IndexGeneration.objects.filter(server=server_label())
-    return list(here.exclude(state=GenerationState.RETIRED))
+def _searched() -> list[IndexGeneration]:
+    """Those that answer for some gallery, on servers within reach; not those of a rebuild."""
+    here = live().filter(server__in=server_labels(), activeindex__isnull=False)
+    return list(here.distinct().order_by("pk"))
 
 
 def index_lag() -> Part:
@@ -122,3 +126,57 @@ def index_lag() -> Part:
     if behind.seconds > LAG_WARNING:
         return warning("index lag", detail, remedy)
     return ok("index lag", detail)
+
+
+def recall() -> Part:
+    """Do searches find the best match as often as they should, when last measured?"""
+    try:
+        found = measured()
+    except DatabaseError:
+        return failed("recall", "can't be read", "See the database.")
+    if not found:
+        return ok("recall", "not measured yet")
+    low = [each for each in found if each.recall is not None and each.recall < TARGET]
+    if not low:
+        return ok("recall", f"at least {TARGET:.1%} of the best matches are found")
+    worst = min(low, key=lambda each: each.recall or 0.0)
+    slug = worst.gallery.slug
+    return warning(
+        "recall",
+        f"{len(low)} of {len(found)} galleries find under {TARGET:.1%} of the best matches, the "
+        f"worst {worst.recall:.2%}",
+        f"`manage.py vectors tune {slug}`; if that doesn't help, `manage.py vectors rebuild "
+        f"--gallery {slug}`.",
+        where=slug,
+    )
+
+
+def rebuilds() -> Part:
+    """Does a new index wait for something, and is an old one too small for what it holds?"""
+    try:
+        stuck = live().exclude(problem="").order_by("pk").first()
+        outgrown = [each for each in _searched() if _is_outgrown(each)]
+    except DatabaseError:
+        return failed("rebuilds", "can't be read", "See the database.")
+    if stuck is not None:
+        return warning("rebuilds", "a new index can't take over", stuck.problem, where=stuck.name)
+    if outgrown:
+        kind = outgrown[0].index_type
+        return warning(
+            "rebuilds",
+            f"an index of type {kind} holds more than suits it; lookups get slow",
+            "`manage.py vectors rebuild --all` makes one of the right type; lookups go on "
+            "meanwhile.",
+            where=outgrown[0].name,
+        )
+    return ok("rebuilds", "none is needed")
+
+
+def _is_outgrown(generation: IndexGeneration) -> bool:
+    suits = indexes.kind(generation.index_type).up_to
+    embedded = generation.server == EMBEDDED
+    if embedded or suits is None:
+        return False
+    # Counted no further than it takes: a database counts by reading.
+    count = wanted(generation)[: round(indexes.GROWTH * suits) + 1].count()
+    return indexes.outgrown(generation.index_type, count, embedded=embedded)

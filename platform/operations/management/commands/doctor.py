@@ -58,6 +58,8 @@ def all_checks() -> list[Check]:
         Check("milvus", index.milvus_server),
         Check("index", index.collections),
         Check("index lag", index.index_lag),
+        Check("recall", index.recall),
+        Check("rebuilds", index.rebuilds),
     ]
 
 
