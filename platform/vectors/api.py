@@ -25,7 +25,10 @@ class OtherIndexSerializer(serializers.Serializer[Any]):
     takes_over = serializers.BooleanField(
         help_text="Whether lookups will use it as soon as it is complete."
     )
-    progress = serializers.FloatField(help_text="How much of it is filled, 0 to 1.")
+    stage = serializers.CharField(
+        help_text="What happens with it: `filling`, `verifying`, `indexing`, `ready` and so on."
+    )
+    progress = serializers.FloatField(help_text="How much of this stage is done, 0 to 1.")
     verified = serializers.BooleanField(help_text="Whether it was found complete.")
     problem = serializers.CharField(help_text="Why it can't take over; empty if nothing is wrong.")
     created_at = serializers.DateTimeField()

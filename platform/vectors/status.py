@@ -14,20 +14,25 @@ from .models import (
     Placement,
     VectorOutbox,
 )
+from .progress import progress_of
 from .selectors import lag, searchable_count
 
 NOT_MADE = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """An index that holds the gallery, too: one being built, or an older one kept."""
+class OtherIndex:
+    """An index that holds the gallery, too: one being built, or an older one kept.
+
+    `progress` is the share of its present `stage` that is done, 0 to 1.
+    """
 
     id: UUID
     state: str
     model: str
     index_type: str
     takes_over: bool
+    stage: str
     progress: float
     verified: bool
     problem: str
@@ -54,11 +59,11 @@ class IndexStatus:
     probes: int | None = None
     probes_of: str = ""
     measured_at: datetime | None = None
-    others: list[Progress] = field(default_factory=list)
+    others: list[OtherIndex] = field(default_factory=list)
 
 
 def index_status(gallery: Gallery) -> IndexStatus:
-    """What the database knows of it; Milvus is not asked."""
+    """What the database knows of it, and Milvus of one that it still indexes."""
     placements = list(
         Placement.objects.filter(gallery=gallery)
         .exclude(generation__state=GenerationState.RETIRED)
@@ -67,14 +72,14 @@ def index_status(gallery: Gallery) -> IndexStatus:
     )
     active = ActiveIndex.objects.filter(gallery=gallery).values_list("generation", flat=True)
     searched = active.first()
-    others = [_progress(each.generation) for each in placements if each.generation_id != searched]
+    others = [_other(each.generation) for each in placements if each.generation_id != searched]
     for placement in placements:
         if placement.generation_id == searched:
             return _status(gallery, placement, others)
     return IndexStatus(searchable_count([gallery]), model=gallery.model, others=others)
 
 
-def _status(gallery: Gallery, placement: Placement, others: list[Progress]) -> IndexStatus:
+def _status(gallery: Gallery, placement: Placement, others: list[OtherIndex]) -> IndexStatus:
     generation = placement.generation
     return IndexStatus(
         templates=searchable_count([gallery]),
@@ -93,22 +98,17 @@ def _status(gallery: Gallery, placement: Placement, others: list[Progress]) -> I
     )
 
 
-def _progress(generation: IndexGeneration) -> Progress:
-    return Progress(
+def _other(generation: IndexGeneration) -> OtherIndex:
+    progress = progress_of(generation)
+    return OtherIndex(
         id=generation.public_id,
         state=generation.state,
         model=generation.model,
         index_type=generation.index_type,
         takes_over=generation.takes_over,
-        progress=filled_share(generation),
+        stage=progress.stage,
+        progress=round(progress.done / progress.total, 4) if progress.total else 1.0,
         verified=generation.state == GenerationState.READY,
         problem=generation.problem,
         created_at=generation.created_at,
     )
-
-
-def filled_share(generation: IndexGeneration) -> float:
-    """How much of what was to be written at first is written, 0 to 1."""
-    if generation.filled_at or not generation.expected:
-        return 1.0
-    return round(min(1.0, generation.written / generation.expected), 4)

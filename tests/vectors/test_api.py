@@ -98,7 +98,8 @@ def test_an_index_that_is_being_built_shows_its_progress(
     assert other.pop("created_at")
     assert other == {
         "id": str(made.public_id), "state": "building", "model": gallery.model,
-        "index_type": "FLAT", "takes_over": True, "progress": 0.375, "verified": False,
+        "index_type": "FLAT", "takes_over": True, "stage": "filling", "progress": 0.375,
+        "verified": False,
         "problem": "Two photos lack faces of it.",
     }  # fmt: skip
 

@@ -12,12 +12,14 @@ from rich.table import Table
 
 from common import arguments
 from common.console import console_of
-from people.models import Gallery
-from vectors.models import Placement
+from vectors.cli.galleries import gallery_of
+from vectors.connection import at_hand
+from vectors.generations import short_name
+from vectors.models import ActiveIndex, Placement
 from vectors.probes import FACES
 from vectors.recall import PROBES, TARGET, Measured, Watch, placements_to_measure, tune
 
-HELP = "Measure how often the index finds the best match, and choose how far searches look."
+HELP = "measure how often the best match is found, and make searches look as far as it takes"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -41,9 +43,10 @@ def run(options: dict[str, Any], command: BaseCommand) -> None:
         IndexUnavailable: Milvus is away.
     """
     console = console_of(command.stdout)
-    for placement in _placements(options["gallery"]):
-        tried = tune(placement, probes=options["probes"], watch=_bars(console))
-        _print(console, placement, tried)
+    with at_hand():
+        for placement in _placements(options["gallery"]):
+            tried = tune(placement, probes=options["probes"], watch=_bars(console))
+            _print(console, placement, tried)
 
 
 def _placements(slug: str | None) -> list[Placement]:
@@ -51,10 +54,8 @@ def _placements(slug: str | None) -> list[Placement]:
     every = placements_to_measure()
     if slug is None:
         return every
-    gallery = Gallery.objects.filter(slug=slug).select_related("active_index").first()
-    if gallery is None:
-        raise CommandError(f"There is no gallery {slug!r}.")
-    active = getattr(gallery, "active_index", None)
+    gallery = gallery_of(slug)
+    active = ActiveIndex.objects.filter(gallery=gallery).first()
     chosen = [
         each
         for each in every
@@ -62,14 +63,14 @@ def _placements(slug: str | None) -> list[Placement]:
     ]
     if not chosen:
         raise CommandError(
-            f"The index of {slug} is not ready. `vectors list` shows how far it is; try again then."
+            f"The index of {slug} is not ready. `vectors wait` shows how far it is; tune it then."
         )
     return chosen
 
 
 def _print(console: Console, placement: Placement, tried: list[Measured]) -> None:
     generation, slug = placement.generation, placement.gallery.slug
-    console.print(f"[bold]{slug}[/bold] in {generation.name} ({generation.index_type})")
+    console.print(f"[bold]{slug}[/bold] in {short_name(generation)} ({generation.index_type})")
     if not tried:
         console.print("Nobody is in it yet.\n")
         return

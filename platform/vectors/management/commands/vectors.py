@@ -8,13 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from common.database import require_database
 from common.errors import Problem
-from vectors.cli import drop, export, import_, list_, rebuild, switch, wait
+from vectors.cli import drop, export, import_, list_, rebuild, switch, tune, wait
 
 SUBCOMMANDS: dict[str, ModuleType] = {
     "list": list_,
     "rebuild": rebuild,
     "wait": wait,
     "switch": switch,
+    "tune": tune,
     "drop": drop,
     "import": import_,
     "export": export,
