@@ -21,6 +21,7 @@ GROUPS = (
         ("Generations", "database", "vectors_indexgeneration"),
         ("Active indexes", "check_circle", "vectors_activeindex"),
         ("Outbox", "outbox", "vectors_vectoroutbox"),
+        ("Ranges", "data_array", "vectors_indexspan"),
     )),
     ("System", (
         ("Users", "person", "accounts_user"),

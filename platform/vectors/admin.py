@@ -1,47 +1,141 @@
 """The index: its generations, which one answers for which gallery, and what is still to write."""
 
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db import transaction
-from django.db.models import Count, Min, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, Exists, Min, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Least
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from unfold.admin import TabularInline
 
 from accounts.actors import Actor, actor_of
-from audit.services import record
 from common.admin import (
     LongTableMixin,
+    NoDeleteMixin,
     Question,
     ReadOnlyAdmin,
     asked_first,
     button,
     change_url,
     column,
+    link,
     list_url,
 )
-from people.access import require_site_admin
+from common.errors import Conflict
+from people.models import Gallery
 
-from .generations import refill
-from .models import ActiveIndex, GenerationState, IndexGeneration, VectorOutbox
+from .generations import drop, short_name, start_rebuild, switch
+from .models import (
+    ActiveIndex,
+    GenerationState,
+    IndexGeneration,
+    IndexSpan,
+    Placement,
+    VectorOutbox,
+)
+from .progress import progress_of
+from .recall import TARGET
 
 VARIANTS = {"ready": "success", "building": "warning", "retired": ""}
+STANDINGS = {
+    "searched": "success",
+    "kept": "info",
+    "waits": "warning",
+    "being built": "warning",
+    "stuck": "danger",
+    "to be dropped": "",
+}
+QUESTIONS = {
+    "rebuild": Question(
+        title="Rebuild this index?",
+        sentence="A new one is filled from the database, and takes over once it is complete. "
+        "Lookups go on in this one until then, and it is kept, to go back to.",
+        button="Yes, rebuild",
+        dangerous=False,
+    ),
+    "search": Question(
+        title="Search in this index from now on?",
+        sentence="All its galleries are then searched in it. The one they are searched in now is "
+        "kept, to go back to.",
+        button="Yes, search in it",
+    ),
+    "drop": Question(
+        title="Drop this index?",
+        sentence="What is not searched in it goes, and cannot be gone back to. The database keeps "
+        "every template.",
+        button="Yes, drop it",
+    ),
+}
 
 
-@transaction.atomic
-def rebuild_index(actor: Actor, generation: IndexGeneration) -> None:
-    """Fill a generation again from the database, for a site administrator."""
-    require_site_admin(actor)
-    refill(generation)
-    record(actor, "index.rebuild", f"generation:{generation.public_id}", None)
+def rebuild(actor: Actor, generation: IndexGeneration) -> None:
+    """A new index for the galleries that are searched in this one.
+
+    Raises:
+        Conflict: none is (`generation_not_in_use`), or as `start_rebuild`.
+    """
+    galleries = list(Gallery.objects.filter(active_index__generation=generation))
+    if not galleries:
+        raise Conflict(
+            "No gallery is searched in this index. Rebuild the one that is.",
+            code="generation_not_in_use",
+        )
+    start_rebuild(actor, galleries)
 
 
-def _outbox(figure: Count | Min) -> Subquery:
-    """A figure over the outbox of each generation of a query."""
-    rows = VectorOutbox.objects.filter(generation=OuterRef("pk")).order_by().values("generation")
+def _of_each(notes: type[VectorOutbox | IndexSpan], figure: Count | Min) -> Subquery:
+    """A figure over the outbox, or the spans, of each generation of a query."""
+    rows = notes.objects.filter(generation=OuterRef("pk")).order_by().values("generation")
     return Subquery(rows.annotate(figure=figure).values("figure"))
+
+
+class PlacementInline(NoDeleteMixin, TabularInline):
+    """The galleries in an index, and how well their people are found."""
+
+    model = Placement
+    verbose_name_plural = "galleries"
+    fields = ("gallery_link", "searched", "found", "width", "probes", "probes_of", "measured_at")
+    readonly_fields = fields
+    extra = 0
+    show_change_link = False
+    hide_title = True
+    per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Placement]:
+        """With where each gallery is searched."""
+        placements: QuerySet[Placement] = super().get_queryset(request)
+        return placements.select_related("gallery__active_index").order_by("gallery__name")
+
+    def has_add_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """No."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
+        """No."""
+        return False
+
+    @column(description="gallery")
+    def gallery_link(self, placement: Placement) -> SafeString:
+        """The way to it."""
+        return link(change_url(placement.gallery), placement.gallery.name)
+
+    @column(description="", label={"searched here": "success", "kept": "info"})
+    def searched(self, placement: Placement) -> str:
+        """Whether its lookups come here."""
+        active = getattr(placement.gallery, "active_index", None)
+        here = active is not None and active.generation_id == placement.generation_id
+        return "searched here" if here else "kept"
+
+    @column(description="recall@1", label={"enough": "success", "too low": "danger"})
+    def found(self, placement: Placement) -> tuple[str, str] | None:
+        """The share of best matches that it finds, as measured."""
+        if placement.recall is None:
+            return None
+        return "enough" if placement.recall >= TARGET else "too low", f"{placement.recall:.2%}"
 
 
 @admin.register(IndexGeneration)
@@ -49,61 +143,119 @@ class IndexGenerationAdmin(ReadOnlyAdmin):
     """The collections in Milvus."""
 
     list_display = (
-        "collection",
-        "shown_state",
-        "pending",
-        "oldest",
-        "model",
-        "server",
-        "index_type",
-    )
+        "short", "standing", "progress", "pending", "oldest", "held", "recall", "index_type",
+        "model", "server",
+    )  # fmt: skip
     ordering = ("-id",)
-    fields = ("collection", "shown_state", "pending", "oldest", "model", "server", "index_type",
-              "created_at")  # fmt: skip
-    actions_detail = ("rebuild",)
+    fieldsets = (
+        ("Now", {"fields": ("standing", "progress", "problem", "pending", "oldest")}),
+        (
+            "What it is",
+            {"fields": ("name", "model", "index_type", "index_params", "server", "created_at",
+                        "filled_at", "ready_at")},
+        ),
+    )  # fmt: skip
+    inlines: ClassVar[list[Any]] = [PlacementInline]
+    actions_detail = ("rebuild", "search_here", "drop")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[IndexGeneration]:
-        """With how far each is behind."""
+        """With how far each is behind, and what is searched in it."""
         generations: QuerySet[IndexGeneration] = super().get_queryset(request)
+        rows, spans = (_of_each(notes, Min("dirty_since")) for notes in (VectorOutbox, IndexSpan))
+        now = timezone.now()
         return generations.annotate(
-            pending_rows=Coalesce(_outbox(Count("pk")), 0), oldest_row=_outbox(Min("dirty_since"))
+            pending_rows=Coalesce(_of_each(VectorOutbox, Count("pk")), 0),
+            pending_spans=Coalesce(_of_each(IndexSpan, Count("pk")), 0),
+            oldest_note=Least(Coalesce(rows, now), Coalesce(spans, now)),
+            is_searched=Exists(ActiveIndex.objects.filter(generation=OuterRef("pk"))),
+            gallery_count=Count("placement"),
+            least_recall=Min("placement__recall"),
         )
 
-    @column(description="state", ordering="state", label=VARIANTS)
-    def shown_state(self, generation: IndexGeneration) -> str:
-        """As a label."""
-        return generation.state
+    @column(description="index", ordering="id")
+    def short(self, generation: IndexGeneration) -> str:
+        """As commands name it."""
+        return short_name(generation)
+
+    @column(description="state", ordering="state", label=STANDINGS)
+    def standing(self, generation: IndexGeneration) -> str:
+        """What it is there for."""
+        if generation.state == GenerationState.RETIRED:
+            return "to be dropped"
+        if generation.problem:
+            return "stuck"
+        if generation.state == GenerationState.BUILDING:
+            return "being built"
+        if getattr(generation, "is_searched", False):
+            return "searched"
+        return "waits" if generation.takes_over else "kept"
+
+    @column(description="progress")
+    def progress(self, generation: IndexGeneration) -> str:
+        """How far it is on its way."""
+        return str(progress_of(generation))
 
     @column(description="pending", ordering="pending_rows")
     def pending(self, generation: IndexGeneration) -> str:
         """Entries still to be written."""
-        return f"{getattr(generation, 'pending_rows', 0):,}"
+        rows, spans = (getattr(generation, f"pending_{each}", 0) for each in ("rows", "spans"))
+        ranges = f" and {spans} ranges" if spans else ""
+        return f"{rows:,}{ranges}"
 
-    @column(description="oldest pending", ordering="oldest_row", empty_value="-")
+    @column(description="oldest pending", ordering="oldest_note", empty_value="-")
     def oldest(self, generation: IndexGeneration) -> str | None:
         """Since when the longest waiting entry waits."""
-        since = getattr(generation, "oldest_row", None)
-        return timesince(since, timezone.now()) if since else None
+        pending = any(getattr(generation, f"pending_{each}", 0) for each in ("rows", "spans"))
+        return timesince(generation.oldest_note, timezone.now()) if pending else None  # type: ignore[attr-defined]
+
+    @column(description="galleries", ordering="gallery_count")
+    def held(self, generation: IndexGeneration) -> int:
+        """How many are in it."""
+        return int(getattr(generation, "gallery_count", 0))
+
+    @column(description="least recall@1", ordering="least_recall", empty_value="-")
+    def recall(self, generation: IndexGeneration) -> str | None:
+        """Of the gallery with the least, as measured."""
+        least = getattr(generation, "least_recall", None)
+        return None if least is None else f"{least:.2%}"
 
     @button(description="Rebuild", icon="restart_alt", url_path="rebuild")
     def rebuild(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
-        """Ask, then fill it again."""
+        """Ask, then begin a new one."""
+        done = "A new index is being filled; the list shows how far it is."
+        return self._do(request, object_id, "rebuild", rebuild, done)
+
+    @button(description="Search in this one", icon="swap_horiz", url_path="search-here")
+    def search_here(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Ask, then switch to it, forward or back."""
+        done = "Its galleries are searched in this index now."
+        return self._do(request, object_id, "search", switch, done)
+
+    @button(description="Drop", icon="delete", url_path="drop")
+    def drop(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Ask, then drop what is not searched in it."""
+        done = "What was not searched in it is dropped."
+        return self._do(request, object_id, "drop", drop, done)
+
+    def _do(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        what: str,
+        act: Callable[[Actor, IndexGeneration], None],
+        done: str,
+    ) -> HttpResponseBase:
         generation = self.get_object(request, object_id)
         if generation is None or generation.state == GenerationState.RETIRED:
             return HttpResponseRedirect(list_url(IndexGeneration))
-        question = Question(
-            title="Rebuild this index?",
-            sentence="Every template is written again from the database. Until that is done, "
-            "lookups in its galleries are refused (503).",
-            button="Yes, rebuild",
-        )
         return asked_first(
             request,
             self,
-            question,
-            lambda: rebuild_index(actor_of(request.user), generation),
+            QUESTIONS[what],
+            lambda: act(actor_of(request.user), generation),
             back=change_url(generation),
-            done="The index is being filled again; its state says when it is ready.",
+            then=list_url(IndexGeneration),
+            done=done,
         )
 
 
@@ -129,4 +281,13 @@ class VectorOutboxAdmin(LongTableMixin, ReadOnlyAdmin):
     list_display = ("template_id", "generation", "dirty_since")
     list_select_related = ("generation",)
     list_filter = ("generation",)
+    ordering = ("id",)
+
+
+@admin.register(IndexSpan)
+class IndexSpanAdmin(ReadOnlyAdmin):
+    """Ranges of templates still to be written: of a new index, of a load."""
+
+    list_display = ("next_id", "last_id", "generation", "dirty_since", "loading_until")
+    list_select_related = ("generation",)
     ordering = ("id",)
