@@ -27,6 +27,7 @@ from vectors.applying import work
 from vectors.connection import server_labels
 from vectors.errors import IndexUnavailable
 from vectors.generations import ensure_active_index
+from vectors.growth import grow, is_outgrown
 from vectors.locks import changing
 from vectors.milvus import Entries
 from vectors.models import ActiveIndex, GenerationState, IndexGeneration, VectorImport
@@ -130,13 +131,18 @@ def load(
 
 
 def prepare_for(gallery: Gallery, expected: int) -> None:
-    """See to it that the gallery has an index that `expected` more templates can go into."""
-    del expected
+    """See to it that the gallery has an index that suits `expected` more templates.
+
+    One of another type is made before they come, while it is small; what it takes too long for is
+    left to the index worker.
+    """
     generation = ensure_active_index(gallery)
-    if generation.state == GenerationState.BUILDING and not generation.takes_over:
-        # Milvus away, or slow: the load goes on, and the index worker follows.
-        with suppress(IndexUnavailable):
-            work(generation.public_id, seconds=MAKING_SECONDS)
+    # Milvus away, or slow: the load goes on, and the index worker follows.
+    with suppress(IndexUnavailable):
+        following = grow(generation, expected) if is_outgrown(generation, expected) else []
+        for each in [generation, *following]:
+            if each.state == GenerationState.BUILDING:
+                work(each.public_id, seconds=MAKING_SECONDS)
 
 
 def _model_of(gallery: Gallery, source: Source, named: str) -> str:
