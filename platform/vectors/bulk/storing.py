@@ -8,11 +8,9 @@ import numpy as np
 from django.db import connection, models
 from django.utils import timezone
 
-from people.models import Person
 from vectors.codec import FloatArray
-from vectors.models import PersonTemplate
 
-from . import copying
+from . import copying, inserting
 from .rows import IntArray
 
 
@@ -42,8 +40,7 @@ def reserve_ids(table: type[models.Model], count: int) -> IntArray:
         return np.zeros(0, np.int64)
     if connection.vendor == "postgresql":
         return copying.reserve_ids(table._meta.db_table, count)
-    last = _taken_on_sqlite(table._meta.db_table, count)
-    return np.arange(last - count + 1, last + 1, dtype=np.int64)
+    return inserting.reserve_ids(table._meta.db_table, count)
 
 
 def store_people(gallery_id: int, people: list[NewPerson]) -> None:
@@ -55,7 +52,7 @@ def store_people(gallery_id: int, people: list[NewPerson]) -> None:
     if connection.vendor == "postgresql":
         copying.copy_people(gallery_id, people, timezone.now())
     else:
-        _insert_people(gallery_id, people)
+        inserting.insert_people(gallery_id, people)
 
 
 def store_templates(model: str, templates: NewTemplates) -> None:
@@ -67,7 +64,7 @@ def store_templates(model: str, templates: NewTemplates) -> None:
     if connection.vendor == "postgresql":
         copying.copy_templates(model, templates, timezone.now())
     else:
-        _insert_templates(model, templates)
+        inserting.insert_templates(model, templates)
 
 
 def replace_templates(templates: NewTemplates) -> None:
@@ -81,47 +78,3 @@ def replace_templates(templates: NewTemplates) -> None:
             "given_vector = NULL, version = version + 1, updated_at = %s WHERE id = %s",
             list(zip(vectors, faces, faces, repeat(now), templates.ids.tolist())),
         )
-
-
-def _taken_on_sqlite(table: str, count: int) -> int:
-    """Move the table's sequence on; its last id from now on."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
-        if cursor.fetchone() is None:
-            cursor.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (%s, 0)", [table])
-        cursor.execute(
-            "UPDATE sqlite_sequence SET seq = seq + %s WHERE name = %s RETURNING seq",
-            [count, table],
-        )
-        return int(cursor.fetchone()[0])
-
-
-def _insert_people(gallery_id: int, people: list[NewPerson]) -> None:
-    Person.objects.bulk_create(
-        Person(
-            id=each.id,
-            gallery_id=gallery_id,
-            external_id=each.external_id,
-            name=each.name,
-            metadata=each.metadata,
-            active=each.active,
-        )
-        for each in people
-    )
-
-
-def _insert_templates(model: str, templates: NewTemplates) -> None:
-    columns = (templates.ids, templates.people, templates.face_counts)
-    PersonTemplate.objects.bulk_create(
-        PersonTemplate(
-            id=pk,
-            person_id=person,
-            model=model,
-            vector=vector.tobytes(),
-            face_count=faces,
-            given_faces=faces,
-        )
-        for pk, person, faces, vector in zip(
-            *(column.tolist() for column in columns), templates.vectors, strict=True
-        )
-    )
