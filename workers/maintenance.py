@@ -17,6 +17,7 @@ from enrolment.ledger import sync
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
+from vectors.growth import grow, outgrown
 from vectors.recall import measure_again, placements_to_measure
 from vectors.reconcile import reconcile_all
 from vectors.selectors import generations_with_work
@@ -47,6 +48,16 @@ def reconcile() -> None:
     for report in reports:
         if report.wrong:
             logger.warning("%s: %d entries were wrong", report.collection, report.wrong)
+
+
+@app.task(name="maintenance.grow")
+def grow_indexes() -> None:
+    """Begin to rebuild the indexes that hold more than suits their type."""
+    try:
+        for generation in outgrown():
+            grow(generation)
+    except IndexUnavailable as error:
+        logger.warning("no index was looked at for its size: %s", error.detail)
 
 
 @app.task(name=MEASURE_RECALL)

@@ -70,6 +70,10 @@ beat_schedule: dict[str, dict[str, Any]] = {
         "task": MEASURE_RECALL,
         "schedule": crontab(hour="2", minute="30"),
     },
+    "let indexes grow": {
+        "task": "maintenance.grow",
+        "schedule": crontab(hour="1", minute="30"),
+    },
 }
 _NIGHT = 4 * 3600.0
 # A tick that waited while the worker was away is no longer worth running.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests import factories
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, entries, template, unit
 from tests.fixtures import settle
 from tests.sets import about_the_embedded
-from vectors import milvus, takeover
+from vectors import indexes, milvus, takeover
 from vectors.applying import apply_outbox, work
 from vectors.errors import CollectionMissing
 from vectors.generations import (
@@ -28,6 +29,7 @@ from vectors.generations import (
     start_rebuild,
     switch,
 )
+from vectors.growth import grow, outgrown
 from vectors.models import (
     ActiveIndex,
     GenerationState,
@@ -268,9 +270,10 @@ def test_it_waits_for_what_other_rooms_ask(
 
 
 def test_another_network_changes_the_gallery_with_the_index(
-    gallery: Gallery, stored: list[PersonTemplate], old: IndexGeneration
+    gallery: Gallery, stored: list[PersonTemplate], old: IndexGeneration, monkeypatch: Any
 ) -> None:
-    """Only the index's part of it: the templates come from elsewhere."""
+    """Only the index's part of it: the templates come from elsewhere, and who asks for them."""
+    monkeypatch.setattr(takeover, "conditions", [])
     new = make_generation("yunet-other", [gallery], takes_over=True)
     assert models_of(gallery) == [gallery.model, "yunet-other"]
     made = PersonTemplate.objects.create(
@@ -412,3 +415,19 @@ def test_a_lost_index_answers_503_until_it_is_whole(
         more = work(old.public_id, seconds=0).more
     assert found(gallery, 1) == [stored[1].pk]
     assert all(report.agrees for report in reconcile_all())
+
+
+def test_an_outgrown_index_is_followed_by_one_that_suits(
+    gallery: Gallery, stored: list[PersonTemplate], old: IndexGeneration, monkeypatch: Any
+) -> None:
+    flat, graph, _ = indexes.KINDS
+    monkeypatch.setattr(indexes, "KINDS", (replace(flat, up_to=4), graph, indexes.KINDS[2]))
+    if milvus.server_version() is None:  # Milvus Lite has no other that can be trusted
+        assert outgrown() == []
+        return
+    assert outgrown() == [old]
+    (new,) = grow(old)
+    assert (new.index_type, grow(old)) == (IndexType.HNSW, [])
+    settle()
+    assert (active(gallery), outgrown()) == (new, [])
+    assert list(IndexGeneration.objects.all()) == [new]

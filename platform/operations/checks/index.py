@@ -165,8 +165,8 @@ def rebuilds() -> Part:
         return warning(
             "rebuilds",
             f"an index of type {kind} holds more than suits it; lookups get slow",
-            "`manage.py vectors rebuild --all` makes one of the right type; lookups go on "
-            "meanwhile.",
+            "One of the right type is built next night, or now by `manage.py vectors rebuild "
+            "--all`; lookups go on meanwhile.",
             where=outgrown[0].name,
         )
     return ok("rebuilds", "none is needed")
