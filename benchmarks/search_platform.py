@@ -26,7 +26,7 @@ PARQUET_ROWS = 50_000
 PROGRESS = 15.0  # seconds
 # A gallery is exact up to 100,000 by itself; here it is HNSW whatever its size, as its rivals are.
 INDEX = "HNSW"
-MILVUS_FOLDERS = ("insert_log", "index_files", "rdb_data", "etcd")
+MILVUS_FOLDERS = ("insert_log", "index_files", "rocksmq", "etcd.data")
 OURS = ("web", "photos", "index", "maintenance")
 
 
@@ -147,7 +147,9 @@ def client_of(uri: str) -> Any:
     """A client with nothing of the platform's around it."""
     from pymilvus import MilvusClient
 
-    return MilvusClient(uri=uri, timeout=SECONDS)
+    # Milvus Lite hangs up on a client that pings it every ten seconds.
+    options = {"grpc.keepalive_time_ms": 300_000, "grpc.keepalive_permit_without_calls": 0}
+    return MilvusClient(uri=uri, timeout=SECONDS, grpc_options=options)
 
 
 # --- Loading ------------------------------------------------------------------------------------
