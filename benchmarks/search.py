@@ -90,11 +90,16 @@ class Run:
             traceback.print_exc()
             self.found.setdefault("failed", {})[name] = traceback.format_exc(limit=3)
         self.found.setdefault("seconds", {})[name] = round(time.perf_counter() - begun, 1)
+        self.save()
+
+    def save(self) -> None:
+        """Write what was found so far."""
         self.options.json.write_text(json.dumps(self.found, indent=2))
 
     def keep(self, name: str, title: str, rows: list[Row]) -> None:
-        """Print a table, and put it where it is written to the file."""
+        """Print a table, and write it to the file."""
         self.found[name] = rows
+        self.save()
         show(title, rows)
 
     # --- Made when somebody first needs them ---
@@ -204,7 +209,10 @@ def growth(run: Run) -> None:
             rows += _grown(run, size, [_bare(run, size, "Milvus HNSW"), _platform(run, size)])
         else:
             rows += _in_own_collection(run, size)
-        run.keep("growth", f"One search as the gallery grows, ef = {run.ef}", rows)
+        run.found["growth"] = rows
+        run.save()
+        print(f"  {size:,} done", flush=True)
+    run.keep("growth", f"One search as the gallery grows, ef = {run.ef}", rows)
     plot(rows, options.plot)
 
 
@@ -373,7 +381,7 @@ def _options() -> Any:
     parser.add_argument("--ef", type=int, help="default: the smallest that suffices")
     parser.add_argument("--rounds", type=int, default=300, help="single searches of each")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each rate")
-    parser.add_argument("--settle", type=float, default=90.0, help="seconds without new segments")
+    parser.add_argument("--settle", type=float, default=60.0, help="seconds without new segments")
     parser.add_argument("--data", type=Path, default=data)
     parser.add_argument("--cache", type=Path, default=cache, help="keeps the photos' templates")
     parser.add_argument("--json", type=Path, default=Path("search.json"))
