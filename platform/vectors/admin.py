@@ -22,6 +22,7 @@ from common.admin import (
     button,
     change_url,
     column,
+    label,
     link,
     list_url,
 )
@@ -87,6 +88,19 @@ def rebuild(actor: Actor, generation: IndexGeneration) -> None:
     start_rebuild(actor, galleries)
 
 
+def standing(generation: IndexGeneration) -> str:
+    """What a generation is there for, in a word: one of STANDINGS."""
+    if generation.state == GenerationState.RETIRED:
+        return "to be dropped"
+    if generation.problem:
+        return "stuck"
+    if generation.state == GenerationState.BUILDING:
+        return "being built"
+    if getattr(generation, "is_searched", False):
+        return "searched"
+    return "waits" if generation.takes_over else "kept"
+
+
 def _of_each(notes: type[VectorOutbox | IndexSpan], figure: Count | Min) -> Subquery:
     """A figure over the outbox, or the spans, of each generation of a query."""
     rows = notes.objects.filter(generation=OuterRef("pk")).order_by().values("generation")
@@ -123,19 +137,20 @@ class PlacementInline(NoDeleteMixin, TabularInline):
         """The way to it."""
         return link(change_url(placement.gallery), placement.gallery.name)
 
-    @column(description="", label={"searched here": "success", "kept": "info"})
-    def searched(self, placement: Placement) -> str:
-        """Whether its lookups come here."""
+    @column(description="lookups")
+    def searched(self, placement: Placement) -> SafeString:
+        """Whether they come here."""
         active = getattr(placement.gallery, "active_index", None)
         here = active is not None and active.generation_id == placement.generation_id
-        return "searched here" if here else "kept"
+        return label("searched here", "success") if here else label("kept", "info")
 
-    @column(description="recall@1", label={"enough": "success", "too low": "danger"})
-    def found(self, placement: Placement) -> tuple[str, str] | None:
+    @column(description="recall@1")
+    def found(self, placement: Placement) -> SafeString | None:
         """The share of best matches that it finds, as measured."""
         if placement.recall is None:
             return None
-        return "enough" if placement.recall >= TARGET else "too low", f"{placement.recall:.2%}"
+        enough = placement.recall >= TARGET
+        return label(f"{placement.recall:.2%}", "success" if enough else "danger")
 
 
 @admin.register(IndexGeneration)
@@ -143,15 +158,14 @@ class IndexGenerationAdmin(ReadOnlyAdmin):
     """The collections in Milvus."""
 
     list_display = (
-        "short", "standing", "progress", "pending", "oldest", "held", "recall", "index_type",
-        "model", "server",
+        "short", "shown_standing", "progress", "pending", "held", "recall", "kind", "model",
     )  # fmt: skip
     ordering = ("-id",)
     fieldsets = (
-        ("Now", {"fields": ("standing", "progress", "problem", "pending", "oldest")}),
+        ("Now", {"fields": ("shown_standing", "progress", "problem", "pending")}),
         (
             "What it is",
-            {"fields": ("name", "model", "index_type", "index_params", "server", "created_at",
+            {"fields": ("name", "model", "kind", "index_params", "server", "created_at",
                         "filled_at", "ready_at")},
         ),
     )  # fmt: skip
@@ -177,36 +191,26 @@ class IndexGenerationAdmin(ReadOnlyAdmin):
         """As commands name it."""
         return short_name(generation)
 
-    @column(description="state", ordering="state", label=STANDINGS)
-    def standing(self, generation: IndexGeneration) -> str:
-        """What it is there for."""
-        if generation.state == GenerationState.RETIRED:
-            return "to be dropped"
-        if generation.problem:
-            return "stuck"
-        if generation.state == GenerationState.BUILDING:
-            return "being built"
-        if getattr(generation, "is_searched", False):
-            return "searched"
-        return "waits" if generation.takes_over else "kept"
+    @column(description="state", ordering="state")
+    def shown_standing(self, generation: IndexGeneration) -> SafeString:
+        """What it is there for, as a label."""
+        name = standing(generation)
+        return label(name, STANDINGS[name])
 
     @column(description="progress")
     def progress(self, generation: IndexGeneration) -> str:
         """How far it is on its way."""
         return str(progress_of(generation))
 
-    @column(description="pending", ordering="pending_rows")
-    def pending(self, generation: IndexGeneration) -> str:
-        """Entries still to be written."""
+    @column(description="pending", ordering="pending_rows", empty_value="-")
+    def pending(self, generation: IndexGeneration) -> str | None:
+        """Entries still to be written, and since when the oldest waits."""
         rows, spans = (getattr(generation, f"pending_{each}", 0) for each in ("rows", "spans"))
-        ranges = f" and {spans} ranges" if spans else ""
-        return f"{rows:,}{ranges}"
-
-    @column(description="oldest pending", ordering="oldest_note", empty_value="-")
-    def oldest(self, generation: IndexGeneration) -> str | None:
-        """Since when the longest waiting entry waits."""
-        pending = any(getattr(generation, f"pending_{each}", 0) for each in ("rows", "spans"))
-        return timesince(generation.oldest_note, timezone.now()) if pending else None  # type: ignore[attr-defined]
+        if not (rows or spans):
+            return None
+        counts = {"change": rows, "range": spans}
+        what = [f"{count:,} {name}{'s' * (count != 1)}" for name, count in counts.items() if count]
+        return f"{' and '.join(what)}, for {timesince(generation.oldest_note)}"  # type: ignore[attr-defined]
 
     @column(description="galleries", ordering="gallery_count")
     def held(self, generation: IndexGeneration) -> int:
@@ -218,6 +222,11 @@ class IndexGenerationAdmin(ReadOnlyAdmin):
         """Of the gallery with the least, as measured."""
         least = getattr(generation, "least_recall", None)
         return None if least is None else f"{least:.2%}"
+
+    @column(description="type", ordering="index_type")
+    def kind(self, generation: IndexGeneration) -> str:
+        """As Milvus calls it."""
+        return generation.index_type
 
     @button(description="Rebuild", icon="restart_alt", url_path="rebuild")
     def rebuild(self, request: HttpRequest, object_id: str) -> HttpResponseBase:

@@ -17,7 +17,7 @@ from people.models import Gallery, Person, Role
 from tests import factories
 from tests.fixtures import rows
 from tests.pages import acts, queries, signed_in, told
-from vectors.admin import rebuild
+from vectors.admin import rebuild, standing
 from vectors.generations import drop, switch
 from vectors.models import (
     ActiveIndex,
@@ -66,7 +66,7 @@ def test_ranges_of_templates_count_as_pending(browser: Client, generation: Index
 
     page = browser.get(LIST).content.decode()
 
-    assert ("0 and 1 ranges" in page, "7\xa0hours" in page) == (True, True)
+    assert "1 range, for 7\xa0hours" in page
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_an_index_is_there_for(
     page = browser.get(LIST)
     (row,) = page.context["cl"].result_list
 
-    assert page.context["cl"].model_admin.standing(row) == said
+    assert standing(row) == said
     assert said in page.content.decode()
     assert ("filling 500 of 2,000" in page.content.decode()) == (said == "being built")
 
