@@ -39,8 +39,8 @@ PAGES = (
     "", "people/person/", "people/person/add/", "photos/photo/", "people/gallery/",
     "people/gallery/add/", "people/membership/", "people/membership/add/", "accounts/apikey/",
     "accounts/apikey/add/", "vectors/indexgeneration/", "vectors/activeindex/",
-    "vectors/vectoroutbox/", "accounts/user/", "accounts/user/add/", "audit/auditentry/",
-    "enrolment/erasure/",
+    "vectors/vectoroutbox/", "vectors/indexspan/", "accounts/user/", "accounts/user/add/",
+    "audit/auditentry/", "enrolment/erasure/",
 )  # fmt: skip
 
 
