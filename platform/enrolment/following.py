@@ -87,15 +87,17 @@ def _follow(wanted: set[tuple[int, str]]) -> None:
         .order_by("pk")
     )
     reshaping()
-    known = {(row.gallery_id, row.model): row for row in rows}
-    for gallery_id, model in sorted(wanted):
-        row = known.get((gallery_id, model)) or GalleryModel(gallery_id=gallery_id, model=model)
-        if row.pk is None or row.state == FollowState.ENDING:
-            # From the first photo on: of one that was ending, some have no faces any more.
+    known = {(row.gallery_id, row.model) for row in rows}
+    for gallery_id, model in sorted(wanted - known):
+        row, is_new = GalleryModel.objects.get_or_create(gallery_id=gallery_id, model=model)
+        if is_new:  # else another sweep was faster
             _set(row, FollowState.SCANNING, "gallery.follow_model")
     for row in rows:
         if _is_over(row, wanted):
             _set(row, FollowState.ENDING, "gallery.forget_model")
+        elif row.state == FollowState.ENDING and (row.gallery_id, row.model) in wanted:
+            # From the first photo on: some have no faces any more.
+            _set(row, FollowState.SCANNING, "gallery.follow_model")
 
 
 def _set(row: GalleryModel, state: FollowState, action: str) -> None:

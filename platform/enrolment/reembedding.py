@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -190,9 +190,19 @@ def _same_face(photo: Photo, model: str, info: ImageInfo, found: Sequence[FoundF
 # --- Looking for photos, and taking faces away ----------------------------------------------------
 
 
-@transaction.atomic
 def scan() -> bool:
-    """Look through the next photos of a gallery for those that lack faces of one of its models."""
+    """Look through the next photos of a gallery for those that lack faces of one of its models.
+
+    Returns whether there was something to look through.
+    """
+    try:
+        return _scan()
+    except IntegrityError:
+        return True  # a photo was deleted in the same moment; the next look doesn't see it
+
+
+@transaction.atomic
+def _scan() -> bool:
     scanning = GalleryModel.objects.filter(state=FollowState.SCANNING).order_by("pk")
     row = scanning.select_for_update(skip_locked=True, of=("self",)).first()
     if row is None:

@@ -3,6 +3,7 @@
 `enrolment.admin` registers the page and adds what touches the person.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -60,6 +61,16 @@ def state_words(state: str) -> tuple[str, str]:
     """A state's name, and what it means."""
     name, _, meaning = PhotoState(state).label.partition(": ")
     return name, meaning
+
+
+def meaning_of(photo: Photo, faces: Sequence[Face]) -> str:
+    """What its state means for it; `faces` are those shown of it."""
+    if photo.state != PhotoState.ENROLLED or faces:
+        return state_words(photo.state)[1]
+    model = photo.gallery.model
+    if photo.missing_faces.filter(model=model).exclude(code="").exists():
+        return f"not part of the template: {model} did not find its face"
+    return f"waits for a worker, to be embedded by {model}"
 
 
 def state_label(photo: Photo) -> SafeString:
@@ -242,12 +253,11 @@ def back_of(request: HttpRequest, name: str, *args: object) -> str:
 def page_of(photo: Photo) -> dict[str, Any]:
     """What a photo's page shows beside the fields."""
     faces = list(photo.faces.shown().defer("vector"))
-    name, meaning = state_words(photo.state)
     return {
         "photo": photo,
         "faces": faces,
-        "state_name": name,
-        "state_meaning": meaning,
+        "state_name": state_words(photo.state)[0],
+        "state_meaning": meaning_of(photo, faces),
         "state_variant": STATE_VARIANTS[PhotoState(photo.state)],
         "repeatable": photo.state in REPEATABLE,
         "number_size": round(max(photo.original.width, photo.original.height) / 32),

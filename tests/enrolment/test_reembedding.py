@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.test import Client
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from accounts.models import User
 from enrolment import reembedding
 from enrolment.following import (
     follow_generations,
@@ -106,6 +108,12 @@ def faces_by_model(photo: Photo) -> dict[str, int]:
     for face in photo.faces.filter(template__isnull=False):
         counts[face.model] = counts.get(face.model, 0) + 1
     return counts
+
+
+def admin_page(user: User, path: str) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.get(path).content.decode()
 
 
 def test_a_gallery_changes_its_network(
@@ -252,7 +260,7 @@ def test_what_was_brought_ready_made_stays_when_its_model_goes(gallery: Gallery,
 
 
 def test_a_photo_in_which_the_other_detector_finds_nobody_is_tried_once(
-    gallery: Gallery, lfw: Lfw, indexed: str
+    gallery: Gallery, lfw: Lfw, indexed: str, site_admin: User
 ) -> None:
     lost, found = enrol_people(gallery, lfw, *PEOPLE[:2])
     settle(gallery)
@@ -278,6 +286,10 @@ def test_a_photo_in_which_the_other_detector_finds_nobody_is_tried_once(
     gallery.refresh_from_db()
     assert gallery.model == OTHER
     assert template(found, OTHER).face_count == 2
+    seen = admin_page(site_admin, f"/admin/people/person/{lost.pk}/change/")
+    assert seen.count(f"Not part of the template: {OTHER} did not find its face.") == 2
+    listed = admin_page(site_admin, "/admin/people/person/?photos=none")
+    assert (lost.name in listed, found.name in listed) == (True, False)
     enrol(lost, lfw.bytes(lost.name, 3))
     assert template(lost, OTHER).face_count == 1
     (old,) = IndexGeneration.objects.exclude(pk=new.pk).filter(galleries=gallery)

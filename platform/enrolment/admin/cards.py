@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from common.admin import label
 from people.models import Person
-from photos.admin import REPEATABLE, STATE_VARIANTS, state_words
+from photos.admin import REPEATABLE, STATE_VARIANTS, meaning_of, state_words
 from photos.models import FINAL_STATES, Face, Photo, PhotoState
 from vectors.models import PersonTemplate
 
@@ -95,7 +95,7 @@ def cards_of(person: Person) -> dict[str, Any]:
     faces = Face.objects.shown().only(*FACE_COLUMNS)
     newest = (
         Photo.objects.filter(person=person)
-        .select_related("original")
+        .select_related("original", "gallery")
         .prefetch_related(Prefetch("faces", queryset=faces))
         .order_by("-id")[: MOST_CARDS + 1]
     )
@@ -113,11 +113,12 @@ def cards_of(person: Person) -> dict[str, Any]:
 
 
 def _card(photo: Photo) -> dict[str, Any]:
-    name, meaning = state_words(photo.state)
+    faces = list(photo.faces.all())
+    meaning = meaning_of(photo, faces)
     return {
         "photo": photo,
-        "faces": list(photo.faces.all()),
-        "state": name,
+        "faces": faces,
+        "state": state_words(photo.state)[0],
         "variant": STATE_VARIANTS[PhotoState(photo.state)],
         "text": photo.text or f"{meaning[:1].upper()}{meaning[1:]}.",
         "repeatable": photo.state in REPEATABLE,

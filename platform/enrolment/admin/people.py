@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import SuspiciousOperation
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -44,6 +44,7 @@ from people.services import create_person
 from photos.intake import examine
 from photos.models import Photo, PhotoState
 from photos.services import receive
+from vectors.models import PersonTemplate
 
 from .cards import cards_of, face_image, standing_label, states, with_faces
 from .forms import PersonForm
@@ -69,7 +70,10 @@ class PhotosFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
         """Those people."""
         if self.value() == "none":
-            return queryset.filter(templates__isnull=True)
+            templates = PersonTemplate.objects.filter(
+                person=OuterRef("pk"), model=OuterRef("gallery__model")
+            )
+            return queryset.exclude(Exists(templates))
         if (which := self.wanted.get(self.value() or "")) is None:
             return queryset
         photos = Photo.objects.filter(state__in=which, person__isnull=False)
