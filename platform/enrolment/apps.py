@@ -10,6 +10,7 @@ class EnrolmentConfig(AppConfig):
         """Have a say in which index is searched."""
         from vectors import takeover  # noqa: PLC0415 - models are ready only now
 
-        from .following import obstacle  # noqa: PLC0415
+        from .following import losses, unfinished  # noqa: PLC0415
 
-        takeover.conditions.append(obstacle)
+        takeover.preparations.append(unfinished)
+        takeover.conditions.append(losses)

@@ -165,24 +165,30 @@ def people_without_template(gallery: Gallery, model: str) -> int:
     return without_template(gallery, model).count()
 
 
-def obstacle(generation: IndexGeneration) -> str:
-    """Why a generation of another model can't take over yet: whom searches would not find."""
-    others = generation.galleries.exclude(model=generation.model).order_by("pk")
-    return next(filter(None, (_obstacle(each, generation.model) for each in others)), "")
-
-
-def _obstacle(gallery: Gallery, model: str) -> str:
-    if photos := missing_faces(gallery, model):
-        return (
-            f"{photos:,} photos of the gallery {gallery.slug} still lack faces of {model}; the "
-            "photo workers make them."
-        )
-    if people := people_without_template(gallery, model):
-        some = without_template(gallery, model).order_by("pk")[:EXAMPLES]
-        ids = ", ".join(str(each.public_id) for each in some)
-        return (
-            f"{people:,} people of the gallery {gallery.slug} would not be found any more: they "
-            f"have no photo in which {model} finds their face. Enrol another photo of them, or "
-            f"switch by hand and do without them. Such are: {ids}."
-        )
+def unfinished(generation: IndexGeneration) -> str:
+    """Why the templates of a generation of another model are not all made yet; a sentence."""
+    for gallery in _changing(generation):
+        if photos := missing_faces(gallery, generation.model):
+            return (
+                f"{photos:,} photos of the gallery {gallery.slug} still lack faces of "
+                f"{generation.model}; the photo workers make them."
+            )
     return ""
+
+
+def losses(generation: IndexGeneration) -> str:
+    """Whom searches would not find any more in a generation of another model; a sentence."""
+    for gallery in _changing(generation):
+        people = without_template(gallery, generation.model).order_by("pk")
+        if some := people[:EXAMPLES]:
+            ids = ", ".join(str(each.public_id) for each in some)
+            return (
+                f"{people.count():,} people of the gallery {gallery.slug} would not be found any "
+                f"more: they have no photo in which {generation.model} finds their face. Enrol "
+                f"another photo of them, or switch by hand and do without them. Such are: {ids}."
+            )
+    return ""
+
+
+def _changing(generation: IndexGeneration) -> QuerySet[Gallery]:
+    return generation.galleries.exclude(model=generation.model).order_by("pk")

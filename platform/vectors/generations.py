@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from accounts.actors import Actor
 from audit.services import record
@@ -113,10 +113,7 @@ def make_generation(
     more are to come than there are.
     """
     server = server or server_label()
-    templates = PersonTemplate.objects.filter(
-        model=model, person__active=True, person__gallery__in=galleries
-    )
-    size = max(expected, templates.count() if galleries else 0)
+    size = max(expected, _size(galleries))
     chosen = index_type or _suited(size, server)
     generation = IndexGeneration.objects.create(
         model=model,
@@ -128,6 +125,13 @@ def make_generation(
     _place(generation, galleries)
     generation.refresh_from_db()
     return generation
+
+
+def _size(galleries: Sequence[Gallery]) -> int:
+    """Their active templates of the model that has most: those of a new one are still to come."""
+    templates = PersonTemplate.objects.filter(person__active=True, person__gallery__in=galleries)
+    counts = templates.order_by().values("model").annotate(number=Count("pk"))
+    return max((each["number"] for each in counts), default=0)
 
 
 def _suited(size: int, server: str) -> IndexType:

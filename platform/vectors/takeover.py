@@ -6,7 +6,7 @@ bounded step, so that the index worker has its hands free in between.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from django.db import transaction
@@ -16,6 +16,7 @@ from accounts.actors import system
 
 from . import indexes, milvus
 from .generations import retire, switch
+from .locks import reshaping
 from .models import ActiveIndex, GenerationState, IndexGeneration
 from .outbox import mark_entries
 from .reconcile import COMPARED_AT_ONCE, compare
@@ -32,9 +33,12 @@ SELF_MATCHES = 200
 # An approximate index may miss some of its own before its search is tuned; not more than this.
 LEAST_FOUND = 0.98
 
-# What rooms above this one ask before a generation takes over; each says in a sentence what is
-# missing, or "". Registered when their apps are ready.
-conditions: list[Callable[[IndexGeneration], str]] = []
+Condition = Callable[[IndexGeneration], str]
+# What rooms above this one ask of a generation; each says in a sentence what is missing, or "".
+# Registered when their apps are ready. The first must be met before it is worth proving, the
+# others before it takes over; an operator may switch without these.
+preparations: list[Condition] = []
+conditions: list[Condition] = []
 
 
 def advance(generation: IndexGeneration) -> bool:
@@ -63,6 +67,8 @@ def _prove(generation: IndexGeneration) -> bool:
             "Its entries differ again and again: does another program write to this Milvus? Look "
             "there, drop this index and rebuild.",
         )
+    if generation.verified_to is None and (missing := _missing(generation, preparations)):
+        return _stop(generation, missing)
     if generation.verified_to != milvus.LAST_ID:
         return _compare_part(generation)
     if milvus.unindexed(generation.collection):
@@ -112,15 +118,24 @@ def _share_of_self_matches(generation: IndexGeneration) -> float:
     return sum(matched) / max(1, len(matched))
 
 
+def _missing(generation: IndexGeneration, asked: Sequence[Condition]) -> str:
+    """The first of these that is not met."""
+    return next(filter(None, (condition(generation) for condition in asked)), "")
+
+
 def _take_over(generation: IndexGeneration) -> bool:
-    missing = next(filter(None, (condition(generation) for condition in conditions)), "")
-    if missing:
+    if missing := _missing(generation, [*preparations, *conditions]):
         return _stop(generation, missing)
     galleries = list(generation.galleries.values_list("pk", flat=True))
     old = IndexGeneration.objects.filter(activeindex__gallery__in=galleries).exclude(
         pk=generation.pk
     )
     with transaction.atomic():
+        # Nobody is enrolled between the last look and the switch; the look before was to spare
+        # everybody the wait while something is missing.
+        reshaping()
+        if _missing(generation, [*preparations, *conditions]):
+            return True
         left = list(old.distinct())
         switch(ACTOR, generation)
         if not generation.keeps_old:

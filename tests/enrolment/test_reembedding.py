@@ -20,9 +20,10 @@ from enrolment import reembedding
 from enrolment.following import (
     follow_generations,
     given_up,
+    losses,
     missing_faces,
-    obstacle,
     people_without_template,
+    unfinished,
 )
 from enrolment.processing import _process_or_give_back
 from enrolment.reembedding import claim, reembed
@@ -127,7 +128,11 @@ def test_a_gallery_changes_its_network(
     settle()
     new.refresh_from_db()
     # Full, as far as there are templates, and held back: nobody would be found in it.
-    assert "12 photos of the gallery" in new.problem
+    assert new.problem == (
+        f"12 photos of the gallery {gallery.slug} still lack faces of {OTHER}; the photo workers "
+        "make them."
+    )
+    assert new.state == GenerationState.BUILDING
     assert Gallery.objects.get(pk=gallery.pk).model == DEFAULT_MODEL
 
     assert follow_generations()
@@ -405,4 +410,4 @@ def test_where_nothing_changes_nothing_is_written(gallery: Gallery, lfw: Lfw) ->
     same = other_index(gallery, DEFAULT_MODEL)
     assert not follow_generations()
     assert not GalleryModel.objects.exists()
-    assert obstacle(same) == ""
+    assert (unfinished(same), losses(same)) == ("", "")

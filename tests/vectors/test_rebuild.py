@@ -270,9 +270,12 @@ def test_it_waits_for_what_other_rooms_ask(
 
 
 def test_another_network_changes_the_gallery_with_the_index(
-    gallery: Gallery, stored: list[PersonTemplate], old: IndexGeneration, monkeypatch: Any
+    gallery: Gallery,
+    stored: list[PersonTemplate],
+    old: IndexGeneration,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Only the index's part of it: the templates come from elsewhere, and who asks for them."""
+    """Only the index's part of it: the templates, and who must have one, come from elsewhere."""
     monkeypatch.setattr(takeover, "conditions", [])
     new = make_generation("yunet-other", [gallery], takes_over=True)
     assert models_of(gallery) == [gallery.model, "yunet-other"]
