@@ -20,7 +20,7 @@ from tests.factories import GalleryFactory, PersonFactory, template, unit
 from tests.fixtures import files, rows, store, upload
 from tests.pages import acts, queries, signed_in, told
 from vectors.codec import encode
-from vectors.models import PersonTemplate
+from vectors.models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
 
 pytestmark = pytest.mark.django_db
 
@@ -250,7 +250,8 @@ def test_the_page_refreshes_while_something_is_under_way(browser: Client, person
     face(photo, template=enrolled_template)
     Photo.objects.filter(pk=photo.pk).update(state=PhotoState.ENROLLED)
     assert under_way(), "not yet in the index"
-    PersonTemplate.objects.update(indexed_version=enrolled_template.version)
+    IndexGeneration.objects.update(state=GenerationState.READY)
+    VectorOutbox.objects.all().delete()
     assert not under_way()
     assert "searchable" in browser.get(page_of(person, "cards")).content.decode()
 

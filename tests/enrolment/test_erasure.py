@@ -124,7 +124,7 @@ def test_a_photo_of_somebody_inactive_is_enrolled_and_not_found(
     store(person, lfw.bytes(WHO))
     process()
     settle(gallery)
-    assert PersonTemplate.objects.get().searchable
+    assert not PersonTemplate.objects.get().searchable
     assert held() == set()
 
 
