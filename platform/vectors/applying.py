@@ -129,7 +129,8 @@ def ensure_collection(generation: IndexGeneration) -> None:
         return
     if generation.written or generation.state == GenerationState.READY:
         logger.warning("%s is gone from Milvus; filling it again", generation.name)
-    refill(generation)
+    refill(generation.pk)
+    generation.refresh_from_db()
     milvus.create_collection(generation.collection, generation.index_type, generation.index_params)
 
 
@@ -174,6 +175,9 @@ def _apply_span(generation: IndexGeneration) -> int | None:
     mine = IndexSpan.objects.filter(pk=span.pk, loading_until=span.loading_until)
     if not mine.update(loading_until=None):
         return 0  # its loader has just taken it again
+    if span.loading_until is not None:
+        # What a loader sent before it died may not be seen yet, and would stay.
+        milvus.await_visible(generation.collection)
     entries = wanted_between(generation, span.next_id, span.last_id, SPAN_STEP)
     last = span.last_id if len(entries) < SPAN_STEP else int(entries.template_ids[-1])
     held_now = milvus.entries_between(generation.collection, span.next_id, last)

@@ -143,21 +143,19 @@ def _suited(size: int, server: str) -> IndexType:
 
 
 @transaction.atomic
-def refill(generation: IndexGeneration) -> None:
+def refill(generation_id: int) -> None:
     """Fill a generation whose collection is gone or new; until then its searches answer 503."""
     reshaping()
-    held = IndexGeneration.objects.select_for_update().filter(pk=generation.pk).first()
+    held = IndexGeneration.objects.select_for_update().filter(pk=generation_id).first()
     if held is None or held.state == GenerationState.RETIRED:
         return  # another one has taken over meanwhile
     VectorOutbox.objects.filter(generation=held).delete()
     IndexSpan.objects.filter(generation=held, loading_until=None).delete()
-    held.state, held.filled_at, held.verified_to, held.written = (
-        GenerationState.BUILDING, None, None, 0,
-    )  # fmt: skip
+    held.state, held.written = GenerationState.BUILDING, 0
+    held.filled_at = held.verified_to = None
     held.expected = wanted(held).count()
     held.save()
     mark_all(held, wanted(held))
-    generation.refresh_from_db()
 
 
 # --- Rebuilding ---------------------------------------------------------------------------------

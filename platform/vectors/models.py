@@ -4,6 +4,8 @@ The database is the truth. What is still to be written to Milvus stands in the o
 one template, a span for a range of them.
 """
 
+from uuid import UUID
+
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Length
@@ -107,6 +109,11 @@ class IndexType(models.TextChoices):
     IVF_SQ8 = "IVF_SQ8"
 
 
+def collection_name(public_id: UUID) -> str:
+    """The name in Milvus of the collection of a generation."""
+    return f"likeness_{public_id.hex}"
+
+
 class IndexGeneration(PublicModel):
     """One Milvus collection: the templates of one model, of the galleries placed in it.
 
@@ -156,7 +163,7 @@ class IndexGeneration(PublicModel):
     @property
     def name(self) -> str:
         """The collection's name in Milvus."""
-        return f"likeness_{self.public_id.hex}"
+        return collection_name(self.public_id)
 
     @property
     def collection(self) -> Collection:

@@ -101,7 +101,7 @@ def reconcile(
         report.lost = True
         report.expected = report.counts["missing"] = wanted(generation).count()
         if repair:
-            refill(generation)
+            refill(generation.pk)
         yield report
         return
     milvus.await_visible(generation.collection)

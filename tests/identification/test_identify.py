@@ -311,7 +311,7 @@ def test_an_index_under_construction_is_an_error_and_never_a_no(
     viewer: APIClient, gallery: Gallery, enrolled: dict[str, Person], lfw: Lfw
 ) -> None:
     data = lfw.bytes(PEOPLE[0], 3)
-    refill(IndexGeneration.objects.get())
+    refill(IndexGeneration.objects.get().pk)
     assert_is_no_answer(identify(viewer, data, gallery), "index_not_ready")
     settle()
     assert names(identify(viewer, data, gallery))[0][0] == PEOPLE[0]

@@ -253,7 +253,7 @@ def test_while_it_is_built_a_search_is_refused_and_never_empty(
         503, "index_not_ready", 2,
     )  # fmt: skip
     settle()
-    refill(IndexGeneration.objects.get())
+    refill(IndexGeneration.objects.get().pk)
     with pytest.raises(CollectionMissing):
         search([gallery], unit(1)[None], 5)
 
