@@ -14,7 +14,8 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 
 import numpy as np
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
+from psycopg.errors import DeadlockDetected
 
 from accounts.actors import Actor
 from audit.services import record
@@ -229,8 +230,11 @@ class _Loader:
                 reserved = reserve(self.gallery, self.place.model, plan)
             try:
                 self._store(chunk, plan, reserved)
-            except (IntegrityError, ChangedMeanwhile):
-                continue  # the span stays: what Milvus got is removed when its time is over
+            except (IntegrityError, ChangedMeanwhile, OperationalError) as error:
+                # The span stays: what Milvus got is removed when its time is over.
+                if isinstance(error, OperationalError) and not _is_deadlock(error):
+                    raise
+                continue
             return
         raise Overtaken(
             "Others change the people of this file at the same time. What was loaded stays; run "
@@ -246,7 +250,6 @@ class _Loader:
         people = _new_people(chunk, plan, reserved)
         templates, entries = _new_templates(chunk, plan, reserved, self.gallery.pk)
         with self.stopwatch.of(DATABASE), transaction.atomic():
-            changing()
             self.place = self._advanced(chunk, plan)
             self._check(chunk, plan, reserved)
             target = self._target() if reserved.spans else None
@@ -281,17 +284,21 @@ class _Loader:
         return place
 
     def _check(self, chunk: Chunk, plan: Plan, reserved: Reserved) -> None:
-        """Is everything still as it was planned? From here on it stays so."""
+        """Is everything still as it was planned? From here on it stays so.
+
+        People are locked before the generations, as everywhere.
+        """
+        if plan.lacking or plan.replaced:
+            lock_known(plan)
+            if self._plan(chunk) != plan:
+                raise ChangedMeanwhile
+        changing()
         model = Gallery.objects.values_list("model", flat=True).get(pk=self.gallery.pk)
         if model != self.place.model:
             raise OtherModel(f"The gallery's templates are made by {model!r} from now on.")
         now = set(holders(self.gallery, model).values_list("pk", flat=True))
         if plan.to_write and now != reserved.spans.keys():
             raise ChangedMeanwhile
-        if plan.lacking or plan.replaced:
-            lock_known(plan)
-            if self._plan(chunk) != plan:
-                raise ChangedMeanwhile
 
     def _target(self) -> IndexGeneration | None:
         """The generation that the gallery is searched in, if it takes entries now."""
@@ -324,6 +331,11 @@ class _Loader:
             NewTemplates(np.array(ids), none, chunk.vectors[rows], _faces(chunk, rows))
         )
         mark_dirty(self.gallery.pk, self.place.model, ids)
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    """Whether PostgreSQL chose us among some that waited for each other."""
+    return isinstance(error.__cause__, DeadlockDetected)
 
 
 def _new_people(chunk: Chunk, plan: Plan, reserved: Reserved) -> list[NewPerson]:

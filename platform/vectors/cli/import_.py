@@ -9,7 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -53,15 +54,21 @@ def run(options: dict[str, Any], command: BaseCommand) -> None:
     gallery = gallery_of(options["gallery"])
     source = open_source(options["file"], options["people"])
     display = _Display(command, options["report"])
-    with at_hand(), display, _stopped_by_signals(display):
-        result = load(
-            system("command-line"),
-            gallery,
-            source,
-            model=options["model"],
-            options=Options(normalise=options["normalise"], update=options["update"]),
-            watcher=display.watcher,
-        )
+    try:
+        with at_hand(), display, _stopped_by_signals(display):
+            result = load(
+                system("command-line"),
+                gallery,
+                source,
+                model=options["model"],
+                options=Options(normalise=options["normalise"], update=options["update"]),
+                watcher=display.watcher,
+            )
+    except OperationalError as error:
+        raise CommandError(
+            f"The database does not answer: {str(error).strip()}\n"
+            "What was loaded stays; the same command goes on from there."
+        ) from error
     display.say(result)
     if result.record.refused or not result.finished:
         sys.exit(1)
