@@ -199,6 +199,26 @@ def test_a_file_that_is_damaged_in_the_middle(tmp_path: Path) -> None:
         read.extend(open_source(path).batches(0, 100))
 
 
+def test_files_with_wrong_bytes_anywhere(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "t.parquet", units(50), name=["é"] * 50, row_group_size=20)
+    whole, draw = path.read_bytes(), np.random.default_rng(0)
+    read = refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        # Mostly in the footer, which says where everything is.
+        first = len(data) - 2000 if draw.random() < 0.7 else 0
+        data[draw.integers(first, len(data))] = draw.integers(256)
+        path.write_bytes(data)
+        try:
+            found = chunks(open_source(path), size=10)
+        except UnusableFile:
+            refused += 1
+        else:
+            read += 1
+            assert sum(each.size for each in found) == 50
+    assert min(read, refused) > 30
+
+
 @pytest.mark.parametrize(
     ("columns", "says"),
     [

@@ -152,7 +152,8 @@ def _check_repeats(judged: _Judged, first: int, keys: list[str], repeats: Repeat
 
 def _checked_vectors(judged: _Judged, vectors: FloatArray, *, normalise: bool) -> FloatArray:
     """The vectors as they are to be stored, shape (n, 128)."""
-    lengths: NDArray[np.float64] = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    with np.errstate(invalid="ignore"):  # some NaN warn when they are cast
+        lengths: NDArray[np.float64] = np.linalg.norm(vectors.astype(np.float64), axis=1)
     finite = np.isfinite(lengths)  # the sum of 128 squares of float32 fits into a float64
     judged.refuse(~finite, "not_finite", lambda _: "A template's numbers must all be finite.")
     judged.refuse(

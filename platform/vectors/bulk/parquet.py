@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,15 @@ class ParquetSource:
             self._file = pq.ParquetFile(
                 path, buffer_size=BUFFER, pre_buffer=False, page_checksum_verification=True
             )
-        except (pa.ArrowException, OSError) as error:
+        except _DAMAGE as error:
             raise UnusableFile(f"{path.name} is no whole Parquet file: {_first(error)}") from error
         self._columns = _columns_of(self._file.schema_arrow, path)
+        self._groups = _groups_of(self._file.metadata, path)
 
     @property
     def rows(self) -> int:
         """As many as the file says it has."""
-        return int(self._file.metadata.num_rows)
+        return sum(self._groups)
 
     @property
     def model(self) -> str | None:
@@ -57,10 +59,15 @@ class ParquetSource:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def keys(self) -> Iterator[list[str]]:
-        """Every row's key."""
+        """Every row's key.
+
+        Raises:
+            UnusableFile: the file is damaged from here on.
+        """
         ids = [name for name in self._columns if name in IDS]
-        for table in self._tables(0, KEYS_AT_ONCE, ids):
-            yield keys_of({name: _values(table, name) for name in ids})
+        with self._readable():
+            for table in self._tables(0, KEYS_AT_ONCE, ids):
+                yield keys_of(_values(table, ids))
 
     def batches(self, start: int, size: int) -> Iterator[Batch]:
         """Rows from `start` on.
@@ -69,26 +76,34 @@ class ParquetSource:
             UnusableFile: the file is damaged from here on.
         """
         first = start
-        for table in self._tables(start, size, [*self._columns, "vector"]):
-            columns = {name: _values(table, name) for name in self._columns}
-            vectors, faults = _vectors(table.column("vector").combine_chunks())
-            yield Batch(first, columns, vectors, faults)
-            first += table.num_rows
+        with self._readable():
+            for table in self._tables(start, size, [*self._columns, "vector"]):
+                vectors, faults = _vectors(table.column("vector").combine_chunks())
+                yield Batch(first, _values(table, self._columns), vectors, faults)
+                first += table.num_rows
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except _DAMAGE as error:
+            raise UnusableFile(
+                f"{self._path.name} is damaged and can't be read any further: {_first(error)}"
+            ) from error
 
     def _tables(self, start: int, size: int, columns: list[str]) -> Iterator[pa.Table]:
         """The rows from `start` on, `size` to a table but the last."""
         held: list[pa.RecordBatch] = []
-        try:
-            for batch in self._record_batches(start, size, columns):
-                held.append(batch)
-                while sum(each.num_rows for each in held) >= size:
-                    table = pa.Table.from_batches(held)
-                    yield table.slice(0, size)
-                    held = table.slice(size).to_batches()
-        except (pa.ArrowException, OSError) as error:
-            raise UnusableFile(
-                f"{self._path.name} is damaged and can't be read any further: {_first(error)}"
-            ) from error
+        read = 0
+        for batch in self._record_batches(start, size, columns):
+            held.append(batch)
+            read += batch.num_rows
+            while sum(each.num_rows for each in held) >= size:
+                table = pa.Table.from_batches(held)
+                yield table.slice(0, size)
+                held = table.slice(size).to_batches()
+        if start + read != self.rows:
+            raise UnusableFile(f"{self._path.name} has not the {self.rows:,} rows that it says.")
         if held:
             yield pa.Table.from_batches(held)
 
@@ -105,12 +120,23 @@ class ParquetSource:
     def _groups_from(self, start: int) -> tuple[list[int], int]:
         """The row groups from that of row `start` on, and how many of its rows come before it."""
         before = 0
-        for group in range(self._file.num_row_groups):
-            rows = self._file.metadata.row_group(group).num_rows
+        for group, rows in enumerate(self._groups):
             if start < before + rows:
-                return list(range(group, self._file.num_row_groups)), start - before
+                return list(range(group, len(self._groups))), start - before
             before += rows
         return [], 0
+
+
+# What pyarrow raises for a damaged file: a name in it may be no UTF-8, too.
+_DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError)
+
+
+def _groups_of(metadata: pq.FileMetaData, path: Path) -> list[int]:
+    """How many rows each row group has."""
+    groups = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
+    if min(groups, default=0) < 0 or sum(groups) != metadata.num_rows:
+        raise UnusableFile(f"{path.name} is damaged: it doesn't know how many rows it has.")
+    return groups
 
 
 def _columns_of(schema: pa.Schema, path: Path) -> list[str]:
@@ -162,17 +188,9 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))
 
 
-def _values(table: pa.Table, name: str) -> list[Any]:
-    """A column as Python's values.
-
-    Raises:
-        UnusableFile: texts that are not UTF-8.
-    """
-    try:
-        values: list[Any] = table.column(name).to_pylist()
-    except UnicodeDecodeError as error:
-        raise UnusableFile(f"The column `{name}` holds texts that are not UTF-8.") from error
-    return values
+def _values(table: pa.Table, names: list[str]) -> dict[str, list[Any]]:
+    """Columns as Python's values."""
+    return {name: table.column(name).to_pylist() for name in names}
 
 
 def _vectors(lists: pa.Array) -> tuple[FloatArray, dict[int, Fault]]:
