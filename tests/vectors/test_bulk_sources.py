@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -334,6 +334,7 @@ def test_both_files_make_the_identity_of_a_load(tmp_path: Path) -> None:
 # --- Ids that stand in several rows -------------------------------------------------------------
 
 
+@settings(deadline=None)  # other tests may have the processor
 @given(st.lists(st.text(alphabet="abc", min_size=1, max_size=2), max_size=60), st.integers(1, 9))
 def test_the_first_row_of_every_repeated_id(keys: list[str], size: int) -> None:
     def parts() -> Iterator[list[str]]:
@@ -360,6 +361,7 @@ _NUMBERS = st.floats(width=32) | st.sampled_from([0.0, np.nan, np.inf, 3e38])
 _VECTORS = arrays.arrays(np.float32, (3, 128), elements=st.floats(-1, 1, width=32), fill=_NUMBERS)
 
 
+@settings(deadline=None)
 @given(_VECTORS, st.floats(0.9, 1.1), st.booleans())
 def test_what_passes_is_what_the_codec_takes(
     drawn: Any,
