@@ -10,7 +10,7 @@ class EnrolmentConfig(AppConfig):
         """Have a say in which index is searched."""
         from vectors import takeover  # noqa: PLC0415 - models are ready only now
 
-        from .following import losses, unfinished  # noqa: PLC0415
+        from .following import losses, prepared  # noqa: PLC0415
 
-        takeover.preparations.append(unfinished)
+        takeover.preparations.append(prepared)
         takeover.conditions.append(losses)

@@ -18,6 +18,7 @@ from photos.models import Face, FollowState, GalleryModel, MissingFaces, Photo, 
 from vectors.locks import reshaping
 from vectors.models import IndexGeneration, PersonTemplate
 from vectors.selectors import further_models
+from vectors.takeover import Prepared
 
 ACTOR = system("photo-worker")
 # How many of those who would be lost are named.
@@ -165,15 +166,13 @@ def people_without_template(gallery: Gallery, model: str) -> int:
     return without_template(gallery, model).count()
 
 
-def unfinished(generation: IndexGeneration) -> str:
-    """Why the templates of a generation of another model are not all made yet; a sentence."""
+def prepared(generation: IndexGeneration) -> Prepared:
+    """How many photos have the faces that a generation of another model is made of."""
+    total = left = 0
     for gallery in _changing(generation):
-        if photos := missing_faces(gallery, generation.model):
-            return (
-                f"{photos:,} photos of the gallery {gallery.slug} still lack faces of "
-                f"{generation.model}; the photo workers make them."
-            )
-    return ""
+        total += enrolled_photos(gallery).count()
+        left += missing_faces(gallery, generation.model)
+    return Prepared(total - left, total)
 
 
 def losses(generation: IndexGeneration) -> str:

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from .errors import IndexUnavailable
 from .milvus import LAST_ID, unindexed
 from .models import GenerationState, IndexGeneration
+from .takeover import unprepared
 from .wanted import wanted
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A stage, and how many of how many templates it is through with."""
+    """A stage, and how many of how many templates (or photos) it is through with."""
 
     stage: str
     done: int
@@ -31,6 +32,12 @@ def progress_of(generation: IndexGeneration) -> Progress:
         return Progress("filling", min(generation.written, total), total)
     if not generation.takes_over:
         return Progress("ready in a moment", 0, 0)
+    return _proving(generation, total)
+
+
+def _proving(generation: IndexGeneration, total: int) -> Progress:
+    if generation.verified_to is None and (prepared := unprepared(generation)):
+        return Progress("embedding photos", *prepared)
     if generation.verified_to != LAST_ID:
         return Progress("verifying", _verified(generation), total)
     return _indexing(generation, total)

@@ -6,7 +6,8 @@ bounded step, so that the index worker has its hands free in between.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from django.db import transaction
@@ -33,12 +34,25 @@ SELF_MATCHES = 200
 # An approximate index may miss some of its own before its search is tuned; not more than this.
 LEAST_FOUND = 0.98
 
-Condition = Callable[[IndexGeneration], str]
-# What rooms above this one ask of a generation; each says in a sentence what is missing, or "".
-# Registered when their apps are ready. The first must be met before it is worth proving, the
-# others before it takes over; an operator may switch without these.
-preparations: list[Condition] = []
-conditions: list[Condition] = []
+
+class Prepared(NamedTuple):
+    """How many photos have what a generation's templates are made of, and how many there are."""
+
+    done: int
+    total: int
+
+
+# What rooms above this one ask of a generation, registered when their apps are ready. Before it is
+# proved, all must be prepared; before it takes over, each condition met, which says in a sentence
+# what is missing, or "". An operator may switch without these.
+preparations: list[Callable[[IndexGeneration], Prepared]] = []
+conditions: list[Callable[[IndexGeneration], str]] = []
+
+
+def unprepared(generation: IndexGeneration) -> Prepared | None:
+    """How far that is of which a generation's templates are yet to be made; None if all is."""
+    asked = (prepare(generation) for prepare in preparations)
+    return next((each for each in asked if each.done < each.total), None)
 
 
 def advance(generation: IndexGeneration) -> bool:
@@ -67,8 +81,8 @@ def _prove(generation: IndexGeneration) -> bool:
             "Its entries differ again and again: does another program write to this Milvus? Look "
             "there, drop this index and rebuild.",
         )
-    if generation.verified_to is None and (missing := _missing(generation, preparations)):
-        return _stop(generation, missing)
+    if generation.verified_to is None and unprepared(generation):
+        return False
     if generation.verified_to != milvus.LAST_ID:
         return _compare_part(generation)
     if milvus.unindexed(generation.collection):
@@ -118,13 +132,10 @@ def _share_of_self_matches(generation: IndexGeneration) -> float:
     return sum(matched) / max(1, len(matched))
 
 
-def _missing(generation: IndexGeneration, asked: Sequence[Condition]) -> str:
-    """The first of these that is not met."""
-    return next(filter(None, (condition(generation) for condition in asked)), "")
-
-
 def _take_over(generation: IndexGeneration) -> bool:
-    if missing := _missing(generation, [*preparations, *conditions]):
+    if unprepared(generation):
+        return False
+    if missing := _missing(generation):
         return _stop(generation, missing)
     galleries = list(generation.galleries.values_list("pk", flat=True))
     old = IndexGeneration.objects.filter(activeindex__gallery__in=galleries).exclude(
@@ -134,14 +145,19 @@ def _take_over(generation: IndexGeneration) -> bool:
         # Nobody is enrolled between the last look and the switch; the look before was to spare
         # everybody the wait while something is missing.
         reshaping()
-        if _missing(generation, [*preparations, *conditions]):
-            return True
+        if unprepared(generation) or _missing(generation):
+            return False
         left = list(old.distinct())
         switch(ACTOR, generation)
         if not generation.keeps_old:
             _retire_unused(left)
     logger.info("%s has taken over", generation.name)
     return False
+
+
+def _missing(generation: IndexGeneration) -> str:
+    """The first condition that is not met."""
+    return next(filter(None, (condition(generation) for condition in conditions)), "")
 
 
 def _retire_unused(generations: list[IndexGeneration]) -> None:

@@ -23,7 +23,7 @@ from enrolment.following import (
     losses,
     missing_faces,
     people_without_template,
-    unfinished,
+    prepared,
 )
 from enrolment.processing import _process_or_give_back
 from enrolment.reembedding import claim, reembed
@@ -40,6 +40,7 @@ from vectors.codec import decode, encode
 from vectors.connection import server_label
 from vectors.generations import drop, start_rebuild, switch
 from vectors.models import ActiveIndex, GenerationState, IndexGeneration, PersonTemplate, Placement
+from vectors.progress import progress_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "shelf")]
 OTHER = "yunet-mobilefacenet"
@@ -128,10 +129,7 @@ def test_a_gallery_changes_its_network(
     settle()
     new.refresh_from_db()
     # Full, as far as there are templates, and held back: nobody would be found in it.
-    assert new.problem == (
-        f"12 photos of the gallery {gallery.slug} still lack faces of {OTHER}; the photo workers "
-        "make them."
-    )
+    assert (str(progress_of(new)), new.problem) == ("embedding photos 0 of 12", "")
     assert new.state == GenerationState.BUILDING
     assert Gallery.objects.get(pk=gallery.pk).model == DEFAULT_MODEL
 
@@ -410,4 +408,4 @@ def test_where_nothing_changes_nothing_is_written(gallery: Gallery, lfw: Lfw) ->
     same = other_index(gallery, DEFAULT_MODEL)
     assert not follow_generations()
     assert not GalleryModel.objects.exists()
-    assert (unfinished(same), losses(same)) == ("", "")
+    assert (prepared(same), losses(same)) == ((0, 0), "")
