@@ -204,7 +204,8 @@ def test_a_task_hands_the_id_on(monkeypatch: pytest.MonkeyPatch) -> None:
         queue.enqueue(queue.APPLY_OUTBOX, "x")
 
     monkeypatch.setattr(maintenance, "note_sweep", work)
-    monkeypatch.setattr(maintenance, "release_expired", lambda: 0)
+    for name in ("release_expired", "follow_generations"):
+        monkeypatch.setattr(maintenance, name, lambda: 0)
     monkeypatch.setattr(maintenance, "generations_with_work", list)
     run_as_received("t-1", {"request_id": "r-4"})
 
@@ -223,7 +224,7 @@ def test_a_tick_is_silent_and_a_request_s_task_is_not(
 ) -> None:
     caplog.set_level(logging.INFO)
     caplog.set_level(logging.INFO, "common.tracing")
-    for name in ("note_sweep", "release_expired"):
+    for name in ("note_sweep", "release_expired", "follow_generations"):
         monkeypatch.setattr(maintenance, name, lambda: 0)
     monkeypatch.setattr(maintenance, "generations_with_work", list)
     run_as_received("t-1", context)

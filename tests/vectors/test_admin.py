@@ -33,6 +33,12 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/vectors/indexgeneration/"
 
 
+@pytest.fixture(autouse=True)
+def embedded(settings: Any) -> None:
+    """These pages ask the database alone, on every set of services."""
+    settings.MILVUS_URI = ""
+
+
 @pytest.fixture
 def browser(site_admin: User) -> Client:
     return signed_in(site_admin)
