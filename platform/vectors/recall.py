@@ -20,6 +20,7 @@ from . import indexes, milvus
 from .codec import FloatArray, decode
 from .connection import server_labels
 from .exact import Best, findable, nearest
+from .milvus import Hit
 from .models import GenerationState, IndexSpan, Placement, VectorOutbox
 from .probes import Probes, probes_for
 from .selectors import SPARE_HITS
@@ -30,8 +31,11 @@ TARGET = 0.999
 PROBES, NIGHTLY_PROBES = 10_000, 1_000
 # An exact index needs no more to be believed, and each costs a look at every template.
 EXACT_PROBES = 100
-# Sent together: on Milvus Lite ten look at a million templates in less than a lookup may take.
-BATCH = 10
+# Of a width that misses too many, so many probes say how many.
+ENOUGH = 1_000
+# Sent together at first, and at most; on Milvus Lite ten look at a million templates in a second.
+FIRST_BATCH, MOST_AT_ONCE = 10, 200
+CALL_SECONDS = 0.4
 # What a lookup asks the index for when it wants one candidate.
 LIMIT = 1 + SPARE_HITS
 ROUNDING = 1e-6
@@ -46,6 +50,7 @@ class Measured:
 
     width: int | None
     recall: float
+    probes: int
     seconds_per_probe: float
 
     @property
@@ -125,27 +130,52 @@ def find_truth(placement: Placement, probes: int, watch: Watch) -> Truth | None:
 
 
 def measure(
-    placement: Placement, truth: Truth, width: int | None, advance: Callable[[int], None]
+    placement: Placement,
+    truth: Truth,
+    width: int | None,
+    advance: Callable[[int], None],
+    *,
+    whole: bool = True,
 ) -> Measured:
-    """The recall of one width. `advance` is told of probes done. Raises as `tune`."""
+    """The recall of one width. `advance` is told of probes done. Raises as `tune`.
+
+    Unless `whole`, it stops when so many were missed that the width can't suffice any more.
+    """
     generation, probes = placement.generation, truth.probes.vectors
     params = indexes.search_params(generation.index_type, width, LIMIT)
     # As lookups do it: without a filter where the gallery has the collection for itself.
     alone = Placement.objects.filter(generation=generation).count() == 1
     gallery_ids = None if alone else [placement.gallery_id]
-    missed: dict[int, list[int]] = {}
-    began = perf_counter()
-    for start in range(0, len(probes), BATCH):
-        batch = probes[start : start + BATCH]
-        found = milvus.search(generation.collection, batch, gallery_ids, LIMIT, params)
-        for number, hits in enumerate(found, start):
-            ids = [hit.template_id for hit in hits]
-            if int(truth.best.ids[number]) not in ids:
-                missed[number] = ids
-        advance(len(batch))
-    seconds = perf_counter() - began
-    lost = _really_missed(placement, truth, missed)
-    return Measured(width, 1 - lost / len(probes), seconds / len(probes))
+    done, lost, seconds, batch = 0, 0, 0.0, FIRST_BATCH
+    while done < len(probes):
+        some = probes[done : done + batch]
+        began = perf_counter()
+        found = milvus.search(generation.collection, some, gallery_ids, LIMIT, params)
+        took = perf_counter() - began
+        lost += _missed(placement, truth, done, found)
+        done, seconds = done + len(some), seconds + took
+        advance(len(some))
+        if not whole and done >= ENOUGH and lost > (1 - TARGET) * len(probes):
+            break
+        batch = _next_batch(batch, took)
+    return Measured(width, 1 - lost / done, done, seconds / done)
+
+
+def _next_batch(batch: int, took: float) -> int:
+    """Few calls, each of them far from the time-out of a lookup and in nobody's way."""
+    if took < CALL_SECONDS / 2:
+        return min(2 * batch, MOST_AT_ONCE)
+    return batch if took < 2 * CALL_SECONDS else max(1, batch // 2)
+
+
+def _missed(placement: Placement, truth: Truth, start: int, found: list[list[Hit]]) -> int:
+    """How many of the probes from `start` on the index failed."""
+    lost = 0
+    for number, hits in enumerate(found, start):
+        ids = [hit.template_id for hit in hits]
+        if int(truth.best.ids[number]) not in ids:
+            lost += _is_really_missed(placement, truth, number, ids)
+    return lost
 
 
 def _tune(placement: Placement, truth: Truth, watch: Watch) -> list[Measured]:
@@ -155,10 +185,11 @@ def _tune(placement: Placement, truth: Truth, watch: Watch) -> list[Measured]:
 
 
 def _until_it_suffices(placement: Placement, truth: Truth, watch: Watch) -> Iterator[Measured]:
-    for width in _widths(placement):
+    widths = _widths(placement)
+    for width in widths:
         title = f"Width {width}" if width else "The index"
         with watch(title, len(truth.probes.vectors)) as advance:
-            measured = measure(placement, truth, width, advance)
+            measured = measure(placement, truth, width, advance, whole=width == widths[-1])
         yield measured
         if measured.suffices:
             return
@@ -173,7 +204,7 @@ def _widths(placement: Placement) -> Sequence[int | None]:
 
 def _store(placement: Placement, truth: Truth, measured: Measured) -> None:
     placement.width, placement.recall = measured.width, measured.recall
-    placement.probes, placement.probes_of = len(truth.probes.vectors), truth.probes.of
+    placement.probes, placement.probes_of = measured.probes, truth.probes.of
     placement.measured_at = timezone.now()
     # Only these, and only if it is still there: the generation may be dropped meanwhile.
     Placement.objects.filter(pk=placement.pk).update(
@@ -185,21 +216,20 @@ def _store(placement: Placement, truth: Truth, measured: Measured) -> None:
     )
 
 
-def _really_missed(placement: Placement, truth: Truth, missed: dict[int, list[int]]) -> int:
-    """How many of these probes the index failed, by the templates as they are now.
+def _is_really_missed(
+    placement: Placement, truth: Truth, number: int, returned: Sequence[int]
+) -> bool:
+    """Whether the index failed this probe, by the templates as they are now.
 
-    `missed` holds what it returned for each. One is not failed if something that scores the same
-    was returned, or if its best is gone or on its way into the index.
+    It did not if something that scores the same was returned, or if the best is gone or on its
+    way into the index.
     """
-    lost = 0
-    for number, ids in missed.items():
-        best_id = int(truth.best.ids[number])
-        scores = _scores(placement, truth.probes.vectors[number], [best_id, *ids])
-        best = scores.pop(best_id, None)
-        if best is None or max(scores.values(), default=-1.0) >= best - ROUNDING:
-            continue
-        lost += not _is_on_its_way(placement, best_id)
-    return lost
+    best_id = int(truth.best.ids[number])
+    scores = _scores(placement, truth.probes.vectors[number], [best_id, *returned])
+    best = scores.pop(best_id, None)
+    if best is None or max(scores.values(), default=-1.0) >= best - ROUNDING:
+        return False
+    return not _is_on_its_way(placement, best_id)
 
 
 def _scores(placement: Placement, probe: FloatArray, ids: Sequence[int]) -> dict[int, float]:

@@ -115,6 +115,26 @@ def test_where_none_suffices_the_widest_is_kept_with_what_it_gives(
     assert not tried[-1].suffices
 
 
+def test_of_a_width_that_misses_too_many_not_all_probes_are_tried(
+    placement: Placement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing(monkeypatch, 0.1, below=64)
+    monkeypatch.setattr(recall, "ENOUGH", 50)
+
+    *hopeless, last = tune(approximate(placement))
+
+    assert all(50 <= each.probes < COUNT for each in hopeless)
+    assert (last.width, last.probes, last.recall) == (64, COUNT, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("batch", "took", "following"),
+    [(10, 0.01, 20), (150, 0.1, 200), (10, 0.5, 10), (10, 0.9, 5), (1, 3.0, 1)],
+)
+def test_calls_take_neither_long_nor_are_they_many(batch: int, took: float, following: int) -> None:
+    assert recall._next_batch(batch, took) == following
+
+
 def test_no_more_clusters_are_tried_than_there_are(
     placement: Placement, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,10 +38,10 @@ def test_a_table_of_what_was_tried(gallery: Gallery, monkeypatch: pytest.MonkeyP
     said = tuned(gallery.slug, "--probes", "100")
 
     assert said.startswith(f"{gallery.slug} in {placement.generation.name[-8:]} (HNSW)\n")
-    assert [row[:2] for row in cells(said)] == [
-        ["16", "0.9500"], ["32", "0.9500"], ["64", "1.0000"],
+    assert [row[:3] for row in cells(said)] == [
+        ["16", "0.9500", "100"], ["32", "0.9500", "100"], ["64", "1.0000", "100"],
     ]  # fmt: skip
-    assert all(float(row[2]) > 0 for row in cells(said))
+    assert all(float(row[3]) > 0 for row in cells(said))
     assert said.splitlines()[-2] == "With 100 probes made of the people's templates."
     assert Placement.objects.get(pk=placement.pk).width == 64
 

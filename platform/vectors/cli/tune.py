@@ -74,10 +74,11 @@ def _print(console: Console, placement: Placement, tried: list[Measured]) -> Non
     if not tried:
         console.print("Nobody is in it yet.\n")
         return
-    table = Table("Width", "Recall@1", "ms per probe")
+    table = Table("Width", "Recall@1", "Probes", "ms per probe")
     for each in tried:
         width = "exact" if each.width is None else str(each.width)
-        table.add_row(width, f"{each.recall:.4f}", f"{each.seconds_per_probe * 1000:.2f}")
+        milliseconds = f"{each.seconds_per_probe * 1000:.2f}"
+        table.add_row(width, f"{each.recall:.4f}", f"{each.probes:,}", milliseconds)
     console.print(table)
     made = "of photos" if placement.probes_of == FACES else "made of the people's templates"
     console.print(f"With {placement.probes} probes {made}.")
