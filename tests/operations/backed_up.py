@@ -61,7 +61,7 @@ result = {
     "photos": sorted(Photo.objects.values_list("state", flat=True)),
     "erased": [str(each) for each in Erasure.objects.values_list("person", flat=True)],
     "templates": PersonTemplate.objects.count(),
-    "indexed": PersonTemplate.objects.filter(indexed_version__gt=0).count(),
+    "indexed": PersonTemplate.objects.searchable().count(),
     "indexes": [IndexGeneration.objects.count(), ActiveIndex.objects.count()],
     "collections": [each.collection for each in IndexGeneration.objects.all()],
     "outbox": VectorOutbox.objects.count(),
