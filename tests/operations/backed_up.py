@@ -38,7 +38,7 @@ claim([], 1, "photos@elsewhere")
 factories.api_key(gallery, Role.VIEWER)
 Session.objects.create(session_key="abc", session_data="x", expire_date=timezone.now())
 User.objects.create(username="leaver")
-result = people | {"collections": [each.collection for each in IndexGeneration.objects.all()]}
+result = people | {"collections": [each.name for each in IndexGeneration.objects.all()]}
 """
 ERASE = """
 from enrolment.services import erase
@@ -55,7 +55,9 @@ from enrolment.models import Erasure
 from operations.models import WorkerHeartbeat
 from people.models import Person
 from photos.models import Photo
-from vectors.models import ActiveIndex, IndexGeneration, PersonTemplate, VectorOutbox
+from vectors.models import (
+    ActiveIndex, IndexGeneration, IndexSpan, PersonTemplate, VectorOutbox,
+)
 result = {
     "people": sorted(Person.objects.values_list("name", flat=True)),
     "photos": sorted(Photo.objects.values_list("state", flat=True)),
@@ -63,8 +65,8 @@ result = {
     "templates": PersonTemplate.objects.count(),
     "indexed": PersonTemplate.objects.searchable().count(),
     "indexes": [IndexGeneration.objects.count(), ActiveIndex.objects.count()],
-    "collections": [each.collection for each in IndexGeneration.objects.all()],
-    "outbox": VectorOutbox.objects.count(),
+    "collections": [each.name for each in IndexGeneration.objects.all()],
+    "outbox": VectorOutbox.objects.count() + IndexSpan.objects.count(),
     "sessions": Session.objects.count(),
     "valid_keys": sorted(ApiKey.objects.filter(revoked=False).values_list("prefix", flat=True)),
     "accounts": sorted(User.objects.filter(is_active=True).values_list("username", flat=True)),
