@@ -1,6 +1,5 @@
 """Whole installations, and what they printed when a test fails."""
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,6 @@ from tests import sets
 from .stack import Api, Stack, running
 
 _SHOWN_LINES = 80
-
-logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
 
 
 @pytest.fixture(scope="session")

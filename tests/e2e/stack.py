@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -24,6 +25,8 @@ READY = "Likeness is running."
 FINAL = {"enrolled", "rejected", "review", "quarantined"}
 
 T = TypeVar("T")
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request
 
 # Empty rather than unset, so that a developer's .env decides nothing either.
 _BLANKED = (
@@ -189,6 +192,18 @@ class Stack:
             text=True,
             timeout=seconds,
             check=False,
+        )
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """A management command of this installation that runs beside the test."""
+        return subprocess.Popen(
+            [*MANAGE, *arguments],
+            cwd=ROOT,
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def make_key(self, role: str = "admin") -> str:
