@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
+
+from people.models import Person
 
 from .codec import DIMENSION, decode_many
 from .milvus import Entries
@@ -13,9 +15,12 @@ from .models import IndexGeneration, PersonTemplate, Placement
 def wanted(generation: IndexGeneration) -> QuerySet[PersonTemplate]:
     """Templates of its model, of the active people of the galleries placed in it."""
     placed = Placement.objects.filter(generation=generation).values_list("gallery_id", flat=True)
-    return PersonTemplate.objects.filter(
-        model=generation.model, person__active=True, person__gallery_id__in=list(placed)
+    # Asked of each template and not joined: SQLite would begin with all people of the galleries,
+    # and look every one of them up among a thousand templates.
+    person = Person.objects.filter(
+        pk=OuterRef("person_id"), active=True, gallery_id__in=list(placed)
     )
+    return PersonTemplate.objects.filter(Exists(person), model=generation.model)
 
 
 def wanted_entries(generation: IndexGeneration, template_ids: Sequence[int]) -> Entries:
