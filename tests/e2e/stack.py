@@ -73,6 +73,7 @@ class Stack:
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._begun: list[subprocess.Popen[str]] = []
 
     # --- Starting and stopping ---
 
@@ -115,6 +116,8 @@ class Stack:
             self.up.wait(10)
         for process in self.leftovers():
             process.kill()
+        for command in self._begun:
+            command.communicate()
 
     def leftovers(self) -> list[psutil.Process]:
         """All processes that carry this installation's folder in their environment."""
@@ -195,8 +198,8 @@ class Stack:
         )
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
-        """A management command of this installation that runs beside the test."""
-        return subprocess.Popen(
+        """A management command that runs beside the test, and no longer than the installation."""
+        command = subprocess.Popen(
             [*MANAGE, *arguments],
             cwd=ROOT,
             env=self.env,
@@ -205,6 +208,8 @@ class Stack:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        self._begun.append(command)
+        return command
 
     def make_key(self, role: str = "admin") -> str:
         """An API key for the gallery that a fresh installation has."""

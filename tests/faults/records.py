@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -91,14 +92,19 @@ class Records:
         """How many ranges are still to be written."""
         return self.number("SELECT count(*) FROM vectors_indexspan")
 
+    def spans_of_loaders(self) -> int:
+        """How many of these a loader has, or had when Milvus failed to answer it."""
+        now = datetime.now(UTC).isoformat(" ")
+        return self.number(f"SELECT count(*) FROM vectors_indexspan WHERE loading_until > '{now}'")
+
     def loaded(self) -> int:
         """How many rows of the newest file are in the database."""
         return self.number("SELECT next_row FROM vectors_vectorimport ORDER BY id DESC LIMIT 1")
 
     def is_settled(self) -> bool:
-        """Whether nothing is left to be written, proved or dropped."""
+        """Whether nothing is left that the index worker may write, prove or drop now."""
         finished = all(each.state == "ready" and not each.takes_over for each in self.indexes())
-        return finished and not self.changes() and not self.spans()
+        return finished and not self.changes() and self.spans() == self.spans_of_loaders()
 
 
 def stopped_in_the_middle(
@@ -122,14 +128,16 @@ def agrees_unaided(stack: Stack, seconds: float) -> float:
 
     `reconcile` is told not to wait, so that it writes nothing itself, and not to repair.
     """
-    begun = time.monotonic()
-    eventually(Records(stack).is_settled, "all is written", seconds=seconds, every=0.1)
+    begun, records = time.monotonic(), Records(stack)
+    eventually(records.is_settled, "all is written", seconds=seconds, every=0.1)
     taken = time.monotonic() - begun
 
     def agrees() -> bool:
+        of_loaders = records.spans_of_loaders()
         told = stack.manage("reconcile", "--wait", "0")
         assert told.returncode in (0, 1), told.stderr
-        return told.returncode == 0 and "still" not in told.stdout
+        is_whole = bool(of_loaders) or "on their way" not in told.stdout
+        return told.returncode == 0 and is_whole and "being built" not in told.stdout
 
     eventually(agrees, "reconcile agrees", seconds=30)
     return taken
