@@ -25,7 +25,7 @@ from .traffic import FaceOfSomebody, Measured, Traffic, median, quantile, within
 LONG = os.environ.get("LIKENESS_LONG") == "1"
 TEMPLATES, QUIET_SECONDS, MOST_SECONDS = (200_000, 30, 1800) if LONG else (3_000, 2, 60)
 CLIENTS, WRITERS = 16, 4
-FACES = 32
+FACES = 32 if LONG else 12
 
 
 @pytest.fixture
