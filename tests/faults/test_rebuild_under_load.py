@@ -67,7 +67,9 @@ def load_beside(here: Installation, folder: Path) -> tuple[float, float]:
     """Load a file while the writers are at work; when it began and ended, its start-up left out."""
     records = Records(here.stack)
     loading = begin_load(here.stack, write_file(folder, "load", TEMPLATES))
-    eventually(lambda: records.loaded() or loading.poll() is not None, "it loads", every=0.02)
+    eventually(
+        lambda: records.loaded() or loading.poll() is not None, "it loads", seconds=120, every=0.02
+    )
     begun = time.monotonic()
     said, _ = loading.communicate(timeout=MOST_SECONDS)
     assert loading.returncode == 0, said
