@@ -51,7 +51,8 @@ test-on-servers: $(VENV)/.installed-test
 # What has to do with a service; faults that differ with it.
 ON_SERVERS := $(addprefix tests/,accounts enrolment identification people photos vectors workers \
 	e2e/test_main_flow.py e2e/test_races.py e2e/test_operations.py \
-	faults/test_random_kills.py faults/test_moments.py faults/test_servers_away.py) \
+	faults/test_random_kills.py faults/test_moments.py faults/test_servers_away.py \
+	faults/test_index_kills.py faults/test_rebuild_under_load.py) \
 	--ignore=tests/vectors/test_lite.py --ignore=tests/enrolment/test_demo.py \
 	--ignore-glob='tests/*/test_admin*.py'
 

@@ -23,6 +23,10 @@ from .records import Records, agrees_unaided, stopped_in_the_middle
 from .traffic import FaceOfSomebody, Traffic, candidates
 
 LONG = os.environ.get("LIKENESS_LONG") == "1"
+not_on_servers = pytest.mark.skipif(
+    sets.ON_SERVERS and not LONG,
+    reason="a server is back after half a minute: LIKENESS_LONG=1",
+)
 TEMPLATES, CHANGED = 15_000, 4_000
 # A call may take so long; a dead worker's lease would be good for 58 s then. For as long, rows of a
 # load that Milvus did not acknowledge are left alone, since they may still arrive: the last test
@@ -107,19 +111,8 @@ def test_milvus_killed_during_a_load(
     assert records.people() == records.templates() == before + file.rows
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        "index",
-        pytest.param(
-            "milvus",
-            marks=pytest.mark.skipif(
-                sets.ON_SERVERS and not LONG,
-                reason="a server is back after half a minute: LIKENESS_LONG=1 (test_random_kills)",
-            ),
-        ),
-    ],
-)
+@not_on_servers
+@pytest.mark.parametrize("part", ["milvus", "index"])
 def test_killed_with_changes_in_hand(
     here: Installation, filled: Traffic, records: Records, part: str
 ) -> None:
@@ -134,7 +127,7 @@ def test_killed_with_changes_in_hand(
     assert part == "milvus" or seconds < LEASE
 
 
-@pytest.mark.parametrize("part", ["milvus", "index"])
+@pytest.mark.parametrize("part", ["milvus", pytest.param("index", marks=not_on_servers)])
 def test_killed_during_a_rebuild(
     here: Installation, filled: Traffic, records: Records, part: str
 ) -> None:
@@ -184,6 +177,7 @@ def assert_mended(here: Installation, people: Traffic) -> float:
     return seconds
 
 
+@not_on_servers
 def test_a_collection_that_somebody_dropped(
     here: Installation, filled: Traffic, records: Records
 ) -> None:
