@@ -13,9 +13,10 @@ from django.core.management.base import CommandError
 from people.models import Gallery, Person
 from tests.factories import GalleryFactory, PersonFactory, entries, template
 from tests.fixtures import settle
-from vectors import milvus
+from vectors import lease, milvus
 from vectors import reconcile as comparison
 from vectors.applying import apply_outbox
+from vectors.generations import refill
 from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
 from vectors.reconcile import Report, reconcile_all
 
@@ -160,3 +161,13 @@ def test_the_command_says_when_milvus_is_away(
     with pytest.raises(CommandError, match=r"^The search index does not answer"):
         call_command("reconcile", stdout=StringIO())
     settings.MILVUS_URI = ""
+
+
+def test_the_command_does_not_call_an_index_whole_that_is_being_built(
+    stored: list[PersonTemplate], generation: IndexGeneration
+) -> None:
+    refill(generation.pk)
+    with lease.held(generation, "index@elsewhere"), pytest.raises(CommandError) as caught:
+        call_command("reconcile", "--wait", "0", stdout=StringIO())
+    assert f"{generation.name} is still being built (filling 0 of 6)" in str(caught.value)
+    call_command("reconcile", stdout=StringIO())

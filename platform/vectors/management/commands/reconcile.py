@@ -15,6 +15,7 @@ from vectors.connection import at_hand
 from vectors.errors import IndexUnavailable
 from vectors.models import GenerationState, IndexGeneration
 from vectors.outbox import live
+from vectors.progress import progress_of
 from vectors.reconcile import KINDS, Report, reconcile, searched_generations
 from vectors.selectors import generations_with_work
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         if any(report.wrong for report in reports):
             remedy = "The index worker is mending it." if options["repair"] else "Add --repair."
             raise CommandError(f"The index and the database differ. {remedy}")
-        self._say_what_is_built()
+        _check_whole()
         self.stdout.write(self.style.SUCCESS("The database and the index agree."))
         pending = sum(report.pending for report in reports)
         if pending:
@@ -63,12 +64,6 @@ class Command(BaseCommand):
                 for generation in searched_generations()
             ]
 
-    def _say_what_is_built(self) -> None:
-        """What was not compared, since it is not whole yet."""
-        building = live().filter(state=GenerationState.BUILDING)
-        for generation in building:
-            self.stdout.write(f"Not compared, still being built: {generation.name}.")
-
     def _print(self, reports: list[Report]) -> None:
         table = Table(*COLUMNS, "Vectors compared")
         for each in reports:
@@ -86,6 +81,16 @@ class Command(BaseCommand):
                 if each.examples[kind]:
                     some = ", ".join(map(str, each.examples[kind]))
                     self.stdout.write(f"{each.collection}: {kind}, such as template {some}")
+
+
+def _check_whole() -> None:
+    """Raise CommandError while an index that is searched was not compared, since it is built."""
+    building = live().filter(state=GenerationState.BUILDING, activeindex__isnull=False).first()
+    if building is not None:
+        raise CommandError(
+            f"{building.name} is still being built ({progress_of(building)}); lookups there answer "
+            "503. `manage.py vectors wait` shows when it is ready."
+        )
 
 
 def _progress(console: Any) -> Progress:
