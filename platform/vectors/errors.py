@@ -19,5 +19,9 @@ class LoginRefused(IndexUnavailable):
     """Milvus answers, but not to us."""
 
 
+class NotAnId(ValueError):  # noqa: N818 - named as its siblings are
+    """Something else than a whole number was to become part of a filter: a mistake of ours."""
+
+
 class ForeignCollection(IndexUnavailable):
     """A collection of our name holds something else."""

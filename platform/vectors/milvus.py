@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .codec import DIMENSION, FloatArray
 from .connection import Collection, call_seconds, server, server_label, turn
-from .errors import ForeignCollection
+from .errors import ForeignCollection, NotAnId
 from .models import IndexType
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def delete(collection: Collection, template_ids: Sequence[int]) -> None:
     """Remove entries; those that are not there are no error."""
     if template_ids:
         with server(collection.server) as client:
-            client.delete(collection.name, ids=list(template_ids), timeout=call_seconds())
+            client.delete(collection.name, ids=_ids(template_ids), timeout=call_seconds())
 
 
 def await_visible(collection: Collection) -> None:
@@ -225,7 +225,7 @@ def search(
 
     `probes` has the shape (n, 128); `params` are the index's own, such as ef.
     """
-    wanted = "" if gallery_ids is None else f"gallery_id in {sorted(map(int, gallery_ids))}"
+    wanted = "" if gallery_ids is None else f"gallery_id in {sorted(_ids(gallery_ids))}"
     with turn(), server(collection.server) as client:
         found = client.search(
             collection.name,
@@ -238,12 +238,20 @@ def search(
         return [[Hit(int(hit["id"]), float(hit["distance"])) for hit in hits] for hits in found]
 
 
+def _ids(values: Sequence[int]) -> list[int]:
+    """Whole numbers for a filter; anything else could say anything there. Raises NotAnId."""
+    wrong = next((each for each in values if not isinstance(each, (int, np.integer))), None)
+    if wrong is not None:
+        raise NotAnId(f"{type(wrong).__name__} instead of a whole number in a filter of Milvus")
+    return [int(each) for each in values]
+
+
 def get(collection: Collection, template_ids: Sequence[int]) -> Entries:
     """The entries of these ids that Milvus holds, in no order."""
     with server(collection.server) as client:
         rows = client.get(
             collection.name,
-            ids=list(template_ids),
+            ids=_ids(template_ids),
             output_fields=["template_id", "gallery_id", "vector"],
             consistency_level="Strong",
             timeout=call_seconds(),
@@ -263,7 +271,7 @@ def entries_between(collection: Collection, first: int, last: int) -> dict[int, 
     with server(collection.server) as client:
         rows = client.query(
             collection.name,
-            filter=f"template_id >= {int(first)} and template_id <= {int(last)}",
+            filter="template_id >= {} and template_id <= {}".format(*_ids([first, last])),
             output_fields=["template_id", "gallery_id"],
             limit=LISTING_LIMIT,
             timeout=call_seconds(),

@@ -21,7 +21,7 @@ from vectors import applying, lease, milvus
 from vectors.applying import apply_outbox
 from vectors.codec import InvalidTemplate
 from vectors.connection import Collection, server_label
-from vectors.errors import CollectionMissing, IndexUnavailable
+from vectors.errors import CollectionMissing, IndexUnavailable, NotAnId
 from vectors.generations import ensure_active_index, refill
 from vectors.milvus import Entries
 from vectors.models import GenerationState, IndexGeneration, PersonTemplate, VectorOutbox
@@ -350,3 +350,15 @@ def test_entries_and_generations_have_names_that_say_what_they_are(
 def test_a_server_s_label_holds_no_credentials(settings: Any, uri: str, label: str) -> None:
     settings.MILVUS_URI = uri
     assert server_label() == label
+
+
+def test_a_filter_is_made_of_whole_numbers_alone(generation: IndexGeneration) -> None:
+    where: Any = ["1] or gallery_id > 0 or gallery_id in [1"]
+    for ask in (
+        lambda: milvus.search(generation.collection, unit(1)[None], where, 5),
+        lambda: milvus.get(generation.collection, where),
+        lambda: milvus.delete(generation.collection, where),
+        lambda: milvus.entries_between(generation.collection, 0, where[0]),
+    ):
+        with pytest.raises(NotAnId, match="str instead of a whole number"):
+            ask()
