@@ -106,7 +106,7 @@ def test_reading_away_ends_in_time(link: Link) -> None:
 
     ask(link, Application(lambda body: b""), {"CONTENT_LENGTH": "1000"}, drain=0.3)
 
-    assert 0.2 < time.monotonic() - begin < 2
+    assert 0.2 < time.monotonic() - begin < 10
 
 
 def test_a_pause_is_the_end(link: Link) -> None:
@@ -135,7 +135,7 @@ def test_a_trickle_is_the_end(link: Link) -> None:
     sender.join()
 
     assert isinstance(application.error, IncompleteBodyError)
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 10  # at its pace it would take 50
 
 
 def test_a_body_that_ends_early_is_no_body(link: Link) -> None:

@@ -431,6 +431,7 @@ def test_an_outgrown_index_is_followed_by_one_that_suits(
     assert outgrown() == [old]
     (new,) = grow(old)
     assert (new.index_type, grow(old)) == (IndexType.HNSW, [])
-    settle()
+    settle()  # the new one takes over
+    settle()  # the old one goes
     assert (active(gallery), outgrown()) == (new, [])
     assert list(IndexGeneration.objects.all()) == [new]
