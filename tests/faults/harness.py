@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -297,9 +297,9 @@ def full_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 def fill(folder: Path) -> Path:
-    """Take what is free on the disk of `folder`; the file that took it."""
+    """Take what is free on the disk of `folder`, others writing to it; the file that took it."""
     ballast = folder / "ballast"
-    with ballast.open("wb") as file:
-        free = shutil.disk_usage(folder).free
-        file.write(b"\0" * free)
+    with ballast.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(max(4096, shutil.disk_usage(folder).free))):
+            pass
     return ballast
