@@ -1,18 +1,17 @@
 """Searching the index, and how far it is behind."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Count, Exists, F, Min, OuterRef, Q
+from django.db.models import Count, F, Min, Q
 from django.utils import timezone
 
 from people.models import Gallery
 
-from . import generations, indexes, milvus
+from . import generations, indexes, milvus, queries
 from .codec import FloatArray, decode_many
 from .connection import Collection, server_labels
 from .errors import CollectionMissing
@@ -26,6 +25,7 @@ from .models import (
     collection_name,
 )
 from .outbox import live, not_loading
+from .queries import Place, Stored
 from .sizes import Sizes
 
 # How many hits to ask the index for beyond those wanted: some turn out to be gone or of inactive
@@ -43,27 +43,11 @@ class Match:
     score: float
 
 
-class _Place(NamedTuple):
-    """A generation that holds a gallery, as one row. Searches read it each time, so no instances:
-    they cost a millisecond more."""
-
-    gallery_id: int
-    width: int | None
-    active_id: int | None
-    others: bool
-    pk: int
-    public_id: UUID
-    model: str
-    server: str
-    index_type: str
-    state: str
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """A generation to search, for these galleries of it (None: all it holds)."""
 
-    place: _Place
+    place: Place
     gallery_ids: list[int] | None
     width: int | None
 
@@ -133,32 +117,24 @@ def _ask_one(part: _Part, probes: FloatArray, limit: int) -> list[list[Hit]]:
 def _parts(galleries: Sequence[Gallery]) -> list[_Part]:
     """Which generations to search for which galleries. One query, if all have theirs."""
     places = _places(galleries)
-    chosen: dict[int, list[_Place]] = {}
+    chosen: dict[int, list[Place]] = {}
     for gallery in galleries:
         place = _best(gallery, places) or _placed_anew(gallery)
         chosen.setdefault(place.pk, []).append(place)
     return [_part(placed) for placed in chosen.values()]
 
 
-def _places(galleries: Sequence[Gallery]) -> list[_Place]:
+def _places(galleries: Sequence[Gallery]) -> list[Place]:
     """Where these galleries can be searched."""
-    ids = [gallery.pk for gallery in galleries]
-    others = Placement.objects.filter(generation=OuterRef("generation")).exclude(gallery__in=ids)
-    rows = Placement.objects.filter(gallery__in=ids).values_list(
-        "gallery_id",
-        "width",
-        "gallery__active_index__generation_id",
-        Exists(others),
-        *(f"generation__{name}" for name in _Place._fields[4:]),
-    )
     reached = server_labels()
-    places = [_Place._make(row) for row in rows]
     return [
-        each for each in places if each.server in reached and each.state != GenerationState.RETIRED
+        each
+        for each in queries.places([gallery.pk for gallery in galleries])
+        if each.server in reached and each.state != GenerationState.RETIRED
     ]
 
 
-def _best(gallery: Gallery, places: Sequence[_Place]) -> _Place | None:
+def _best(gallery: Gallery, places: Sequence[Place]) -> Place | None:
     """The active one; else, while a gallery changes its model, a complete one of the model that
     the caller read a moment ago."""
     own = [p for p in places if p.gallery_id == gallery.pk and p.model == gallery.model]
@@ -168,27 +144,16 @@ def _best(gallery: Gallery, places: Sequence[_Place]) -> _Place | None:
     return next((each for each in own if each.state == GenerationState.READY), None)
 
 
-def _placed_anew(gallery: Gallery) -> _Place:
+def _placed_anew(gallery: Gallery) -> Place:
     generation = generations.ensure_active_index(gallery)
     return next(each for each in _places([gallery]) if each.pk == generation.pk)
 
 
-def _part(placed: Sequence[_Place]) -> _Part:
+def _part(placed: Sequence[Place]) -> _Part:
     place = placed[0]
     ids = [each.gallery_id for each in placed] if place.others else None
     untuned = indexes.kind(place.index_type).untuned
     return _Part(place, ids, max(each.width or untuned for each in placed))
-
-
-class _Row(NamedTuple):
-    """What the database says of a hit."""
-
-    template_id: int
-    person_id: int
-    gallery_id: int
-    active: bool
-    model: str
-    vector: bytes
 
 
 def _scored(
@@ -210,23 +175,18 @@ def _scored(
     ]
 
 
-def _current(template_ids: Iterable[int], galleries: Sequence[Gallery]) -> list[_Row]:
+def _current(template_ids: set[int], galleries: Sequence[Gallery]) -> list[Stored]:
     """The templates of active people in these galleries, as they are now."""
     models = {gallery.pk: gallery.model for gallery in galleries}
-    # By primary keys alone, and judged here: a database whose statistics are old may otherwise
-    # begin with all the people of the gallery.
-    rows = PersonTemplate.objects.filter(pk__in=list(template_ids)).values_list(
-        "pk", "person_id", "person__gallery_id", "person__active", "model", "vector"
-    )
     return [
         row
-        for row in map(_Row._make, rows)
+        for row in queries.stored(template_ids)
         if row.active and models.get(row.gallery_id) == row.model
     ]
 
 
 def _ranked(
-    probe: FloatArray, indices: Sequence[int], vectors: FloatArray, rows: Sequence[_Row]
+    probe: FloatArray, indices: Sequence[int], vectors: FloatArray, rows: Sequence[Stored]
 ) -> list[Match]:
     if not indices:
         return []
