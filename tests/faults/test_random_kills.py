@@ -18,7 +18,7 @@ from tests.conftest import Lfw
 from .harness import Load, installation, photos_to_send, settled
 
 LONG = os.environ.get("LIKENESS_LONG") == "1"
-UPLOADS, KILLS = (2000, 20) if LONG else (150, 5)
+UPLOADS, KILLS = (2000, 20) if LONG else (100, 5)
 SEED = int(os.environ.get("LIKENESS_SEED") or 1)
 
 
