@@ -97,6 +97,25 @@ def test_what_can_not_be_loaded_is_a_sentence(ready: Gallery, tmp_path: Path) ->
 
 
 @pytest.mark.django_db
+def test_the_report_replaces_none_of_the_files_that_are_loaded(
+    ready: Gallery, tmp_path: Path
+) -> None:
+    path = parquet(tmp_path / "t.parquet", units(3))
+    np.save(tmp_path / "v.npy", units(3))
+    people = tmp_path / "p.csv"
+    people.write_text("external_id\na\nb\nc\n")
+    (tmp_path / "link.csv").symlink_to(people)
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    array = ["import", tmp_path / "v.npy", "--people", people, "--model", DEFAULT_MODEL]
+
+    for load, report in ((["import", path], path), (array, people), (array, tmp_path / "link.csv")):
+        with pytest.raises(CommandError, match="--report"):
+            run(*load, "--gallery", ready.slug, "--report", report)
+
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
+@pytest.mark.django_db
 def test_ctrl_c_stops_after_the_chunk_in_hand(
     ready: Gallery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,7 +4,7 @@ import signal
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -52,6 +52,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: dict[str, Any], command: BaseCommand) -> None:
     """Load, and say what became of the rows; exit code 1 if some were refused."""
     gallery = gallery_of(options["gallery"])
+    for each in filter(None, (options["file"], options["people"])):
+        _check_report(options["report"], each)
     source = open_source(options["file"], options["people"])
     display = _Display(command, options["report"])
     try:
@@ -72,6 +74,13 @@ def run(options: dict[str, Any], command: BaseCommand) -> None:
     display.say(result)
     if result.record.refused or not result.finished:
         sys.exit(1)
+
+
+def _check_report(report: Path | None, read: Path) -> None:
+    """Raise CommandError if the report would be written over a file that is loaded."""
+    with suppress(OSError):  # one is not there, so they are two
+        if report and report.samefile(read):
+            raise CommandError(f"--report would replace {read}. Name another file.")
 
 
 class _Display:
