@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,28 @@ def test_a_file_that_is_there_is_kept(full: Gallery, tmp_path: Path) -> None:
     assert (caught.value.code, path.read_text()) == ("file_exists", "mine")
     assert export(SYSTEM, full, path, force=True).templates == 4
     assert pq.read_metadata(path).num_rows == 4
+
+
+def test_only_a_file_is_replaced(full: Gallery, tmp_path: Path) -> None:
+    """A device would be one for all programs no more, and `force` is soon typed."""
+    pipe = tmp_path / "out.parquet"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(UnusableFile, match="is no file"):
+            export(SYSTEM, full, path, force=True)
+    assert pipe.is_fifo()
+
+
+def test_a_link_stays_one(full: Gallery, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "out.parquet").symlink_to(tmp_path / "there" / "out.parquet")
+    export(SYSTEM, full, tmp_path / "out.parquet")
+    assert pq.read_metadata(tmp_path / "there" / "out.parquet").num_rows == 4
+
+
+def test_a_name_that_is_too_long(full: Gallery, tmp_path: Path) -> None:
+    with pytest.raises(UnusableFile, match="too long"):
+        export(SYSTEM, full, tmp_path / ("x" * 300))
 
 
 def test_an_export_that_fails_leaves_nothing(

@@ -73,11 +73,11 @@ def export(
     Raises:
         Forbidden: the actor is no administrator of the gallery.
         FileExists: and nobody said that it may be replaced.
-        UnusableFile: it can't be written.
+        UnusableFile: it can't be written, or is something else than a file.
     """
     require(actor, gallery, Role.ADMIN)
-    if path.exists() and not force:
-        raise FileExists(f"{path} is there already; --force replaces it.")
+    path = Path(os.path.realpath(path))  # a link stays one
+    _check_free(path, force=force)
     templates = PersonTemplate.objects.filter(person__gallery=gallery, model=gallery.model)
     with _appearing(path) as unfinished:
         written = _write(unfinished, gallery.model, templates, progress)
@@ -89,6 +89,17 @@ def export(
         templates=written,
     )
     return Export(written, gallery.model)
+
+
+def _check_free(path: Path, *, force: bool) -> None:
+    """May a file of this name be made? A device or a pipe must never be replaced by one."""
+    with _said(path):
+        if not path.exists():
+            return
+        if not path.is_file():
+            raise UnusableFile(f"{path} is no file, and is not replaced by one.")
+    if not force:
+        raise FileExists(f"{path} is there already; --force replaces it.")
 
 
 def _write(
@@ -134,7 +145,7 @@ def _pages(templates: QuerySet[PersonTemplate]) -> Iterator[list[tuple[Any, ...]
 @contextmanager
 def _appearing(path: Path) -> Iterator[Path]:
     """A file under another name beside it, which takes its name when it is complete."""
-    try:
+    with _said(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(handle)
         unfinished = Path(name)
@@ -144,6 +155,12 @@ def _appearing(path: Path) -> Iterator[Path]:
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise UnusableFile(f"{path} can't be written: {error.strerror or error}.") from error
 
