@@ -109,6 +109,12 @@ def test_a_sample_is_as_large_as_asked(generation: IndexGeneration) -> None:
     assert reconcile(generation, sample=0).sampled == 0
 
 
+@pytest.mark.parametrize("wrong", ["-1", "many", "1.5"])
+def test_a_sample_that_makes_no_sense_is_refused(indexed: str, wrong: str) -> None:
+    with pytest.raises(CommandError, match="--sample"):
+        call_command("reconcile", "--sample", wrong)
+
+
 def test_listings_of_several_pages_are_whole(
     generation: IndexGeneration, gallery: Gallery, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,11 @@ def test_what_no_width_reaches_is_said(gallery: Gallery, monkeypatch: pytest.Mon
     assert f"No width reaches {recall.TARGET}. Rebuild it: `vectors rebuild --gallery " in said
 
 
+def test_as_many_probes_as_wanted(gallery: Gallery) -> None:
+    placed(gallery)
+    assert " in " in tuned(gallery.slug, "--probes", str(recall.PROBES))
+
+
 def test_every_gallery(gallery: Gallery) -> None:
     placed(gallery)
     empty = GalleryFactory()

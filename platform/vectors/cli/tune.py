@@ -29,7 +29,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     which.add_argument("--all", action="store_true", help="every gallery")
     parser.add_argument(
         "--probes",
-        type=arguments.count,
+        type=arguments.at_least(1),
         default=PROBES,
         help="how many faces to look up, or all if there are fewer; default: %(default)s",
     )

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from common import arguments
 from common.console import console_of
 from common.database import require_database
 from vectors.applying import apply_outbox
@@ -26,7 +27,9 @@ class Command(BaseCommand):
     help = "Compare every index with the database: all ids, and a sample of the vectors."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--sample", type=int, default=1000, help="vectors to compare")
+        parser.add_argument(
+            "--sample", type=arguments.at_least(0), default=1000, help="vectors to compare"
+        )
         parser.add_argument("--repair", action="store_true", help="mend what differs")
         parser.add_argument(
             "--wait", type=float, default=30, help="seconds to let pending changes arrive first"
