@@ -395,6 +395,8 @@ def test_the_command_rebuilds_switches_back_and_drops(
     assert list(IndexGeneration.objects.all()) == [old]
     with pytest.raises(CommandError, match=r"^No index ends with 'nonsense'\. There are: "):
         vectors("switch", "nonsense")
+    with pytest.raises(CommandError, match=r"^No index ends with ''"):
+        vectors("switch", "")
     with pytest.raises(CommandError, match=r"^There is no gallery with the slug 'nobody'"):
         vectors("rebuild", "--gallery", "nobody")
 

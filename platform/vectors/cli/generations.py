@@ -12,7 +12,7 @@ def generation_of(name: str) -> IndexGeneration:
     Raises:
         CommandError: there is none, or several.
     """
-    found = [each for each in IndexGeneration.objects.all() if each.name.endswith(name)]
+    found = [each for each in IndexGeneration.objects.all() if name and each.name.endswith(name)]
     if len(found) == 1:
         return found[0]
     known = ", ".join(short_name(each) for each in IndexGeneration.objects.order_by("pk"))
