@@ -155,6 +155,11 @@ def test_counts_and_switches(tmp_path: Path) -> None:
     assert (chunk.face_counts, chunk.active) == ([3, 1], [False, True])
 
 
+def test_zero_is_an_id(tmp_path: Path) -> None:
+    (chunk,) = chunks(open_source(parquet(tmp_path / "t.parquet", units(2), [0, 1])))
+    assert (chunk.ids, chunk.refusals) == (["0", "1"], [])
+
+
 def test_external_ids(tmp_path: Path) -> None:
     person = str(uuid.uuid4())
     given_ids = ["x" * 201, "a\0b", None, "  ", None, "x" * 200]
@@ -401,6 +406,23 @@ def test_the_tolerance_is_the_codecs(tmp_path: Path) -> None:
     vectors[0] *= 1 + UNIT_TOLERANCE * 0.9
     vectors[1] *= 1 + UNIT_TOLERANCE * 1.1
     assert codes(open_source(parquet(tmp_path / "t.parquet", vectors))) == [(2, "not_unit_length")]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 128)}",
+        f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({2**80}, 128)}}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 128",
+        "{1: 2, 'descr': '<f4'}",
+        "{[]: 1}",
+    ],
+)
+def test_arrays_whose_header_is_damaged(tmp_path: Path, header: str) -> None:
+    path, csv_file = npy(tmp_path, units(3), "external_id\na\nb\nc\n")
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+    with pytest.raises(UnusableFile):
+        open_source(path, csv_file)
 
 
 # --- The report of refused rows -----------------------------------------------------------------

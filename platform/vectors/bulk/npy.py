@@ -1,6 +1,7 @@
 """Templates in an NPY file, n x 128, and a CSV file that says whose they are, in the same order."""
 
 import hashlib
+import tokenize
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -88,11 +89,17 @@ def _ragged(lines: list[Line]) -> dict[int, Fault]:
     }
 
 
+# What NumPy raises for a header that is damaged.
+_DAMAGE = (
+    ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError, tokenize.TokenError,
+)  # fmt: skip
+
+
 def _mapped(path: Path) -> NDArray[np.floating]:
     """The file's array, shape (n, 128), read when it is looked at."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError) as error:
+    except _DAMAGE as error:
         raise UnusableFile(f"{path.name} is no whole NPY file of numbers: {error}") from error
     if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
         raise UnusableFile(f"{path.name} holds no floating point numbers.")

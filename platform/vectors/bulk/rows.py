@@ -102,7 +102,7 @@ class Source(Protocol):
 
 def key_of(external_id: Any, person: Any) -> str:
     """What a row calls its person: the external id, else the public id; empty if neither."""
-    text = str(external_id or "").strip()
+    text = "" if external_id is None else str(external_id).strip()  # 0 is an id
     return text or str(public_id(person) or "")
 
 
