@@ -19,7 +19,7 @@ from . import indexes, milvus
 from .generations import retire, switch
 from .locks import reshaping
 from .models import ActiveIndex, GenerationState, IndexGeneration
-from .outbox import mark_entries
+from .outbox import live, mark_entries
 from .reconcile import COMPARED_AT_ONCE, compare
 from .wanted import wanted, wanted_between
 
@@ -57,6 +57,8 @@ def unprepared(generation: IndexGeneration) -> Prepared | None:
 
 def advance(generation: IndexGeneration) -> bool:
     """Bring a generation with nothing left to write a step further; whether it got further."""
+    if generation.state == GenerationState.RETIRED:
+        return False  # given up meanwhile
     if generation.state == GenerationState.READY and not generation.takes_over:
         return False
     if generation.filled_at is None:
@@ -145,6 +147,9 @@ def _take_over(generation: IndexGeneration) -> bool:
         # Nobody is enrolled between the last look and the switch; the look before was to spare
         # everybody the wait while something is missing.
         reshaping()
+        generation.refresh_from_db()
+        if generation.state != GenerationState.READY or not generation.takes_over:
+            return False  # given up, lost, or switched to by hand meanwhile
         if unprepared(generation) or _missing(generation):
             return False
         left = list(old.distinct())
@@ -174,5 +179,6 @@ def _stop(generation: IndexGeneration, problem: str) -> bool:
 
 
 def _update(generation: IndexGeneration, **fields: object) -> None:
-    IndexGeneration.objects.filter(pk=generation.pk).update(**fields)
+    """Write these, unless it was retired meanwhile: nothing brings such a one back."""
+    live().filter(pk=generation.pk).update(**fields)
     generation.refresh_from_db()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests import factories
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, entries, template, unit
 from tests.fixtures import settle
 from tests.sets import about_the_embedded
-from vectors import indexes, milvus, takeover
+from vectors import applying, indexes, milvus, takeover
 from vectors.applying import apply_outbox, work
 from vectors.errors import CollectionMissing
 from vectors.generations import (
@@ -159,6 +160,48 @@ def test_a_rebuild_can_be_given_up(
     settle()
     assert list(IndexGeneration.objects.all()) == [old]
     assert rebuilt(gallery).state == GenerationState.READY
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        (applying, "ensure_collection", "before"),
+        (applying, "ensure_collection", "after"),
+        (applying, "_apply_span", "before"),
+        (applying, "_apply_span", "after"),
+        (takeover, "_update", "before"),
+        (takeover, "_update", "after"),
+        (takeover, "_prove", "before"),
+        (takeover, "_prove", "after"),
+        (takeover, "_take_over", "before"),
+        (takeover, "_missing", "before"),
+    ],
+)
+def test_one_that_is_given_up_while_it_is_worked_on_stays_so(
+    gallery: Gallery,
+    old: IndexGeneration,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: tuple[ModuleType, str, str],
+) -> None:
+    room, step, comes = moment
+    (new,) = start_rebuild(SYSTEM, [gallery])
+    work_on = getattr(room, step)
+
+    def given_up(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.undo()
+        if comes == "before":
+            drop(SYSTEM, new)
+        done = work_on(*arguments, **options)
+        if comes == "after":
+            drop(SYSTEM, new)
+        return done
+
+    monkeypatch.setattr(room, step, given_up)
+    apply_outbox(new.public_id)
+    settle()
+    assert list(IndexGeneration.objects.all()) == [old]
+    assert not milvus.has_collection(new.collection)
+    assert active(gallery) == old
 
 
 def test_the_old_one_goes_at_once_when_it_is_not_to_be_kept(
