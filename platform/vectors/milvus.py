@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 # The most rows that one query of a server may return.
 LISTING_LIMIT = 16_384
-LAST_ID = 2**63 - 1
+# Ours begin at 1; a stranger's may be any.
+FIRST_ID, LAST_ID = -(2**63) + 1, 2**63 - 1
 # Somebody waits for a lookup.
 LOOKUP_SECONDS = 4
 # A large collection takes its time to be made and loaded; nobody waits for that.
@@ -289,7 +290,7 @@ def entries_between(collection: Collection, first: int, last: int) -> dict[int, 
 def list_entries(collection: Collection) -> Iterator[tuple[int, int]]:
     """Every entry as (template id, gallery id), all at once in memory: for small ones and tests."""
     await_visible(collection)
-    yield from entries_between(collection, 0, LAST_ID).items()
+    yield from entries_between(collection, FIRST_ID, LAST_ID).items()
 
 
 def ping(label: str | None = None) -> None:

@@ -106,7 +106,7 @@ def reconcile(
         return
     milvus.await_visible(generation.collection)
     share = sample / max(1, wanted(generation).count())
-    first = 0
+    first = milvus.FIRST_ID
     while first <= milvus.LAST_ID:
         part = compare(generation, first, COMPARED_AT_ONCE, share=share)
         report.add(part)

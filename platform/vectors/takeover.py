@@ -102,8 +102,10 @@ def _prove(generation: IndexGeneration) -> bool:
 
 
 def _compare_part(generation: IndexGeneration) -> bool:
-    first = 0 if generation.verified_to is None else generation.verified_to + 1
-    if first == 0:
+    if generation.verified_to is not None:
+        first = generation.verified_to + 1
+    else:
+        first = milvus.FIRST_ID
         milvus.await_visible(generation.collection)
     difference = compare(generation, first, COMPARED_AT_ONCE, share=COMPARED_VECTORS)
     if not difference.wrong:

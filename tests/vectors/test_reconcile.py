@@ -54,12 +54,13 @@ def damage(generation: IndexGeneration, stored: list[PersonTemplate]) -> dict[st
             (misplaced.pk, gallery_id + 1000, 1),
             (different.pk, gallery_id, 99),
             (10**9, gallery_id, 98),
+            (-5, gallery_id, 97),
         ),
     )
     Person.objects.filter(pk=inactive.person_id).update(active=False)
     return {
         "missing": [missing.pk],
-        "surplus": [inactive.pk, 10**9],
+        "surplus": [-5, inactive.pk, 10**9],
         "misplaced": [misplaced.pk],
         "different": [different.pk],
     }
@@ -78,8 +79,8 @@ def test_each_kind_of_difference_is_found(
     report = reconcile(generation)
     assert report.examples == damage
     assert report.counts == {kind: len(ids) for kind, ids in damage.items()}
-    assert (report.expected, report.indexed) == (5, 6)
-    assert report.wrong == 5
+    assert (report.expected, report.indexed) == (5, 7)
+    assert report.wrong == 6
     assert not report.agrees
     assert VectorOutbox.objects.count() == 0
 
@@ -87,9 +88,9 @@ def test_each_kind_of_difference_is_found(
 def test_each_kind_of_difference_is_mended(
     generation: IndexGeneration, damage: dict[str, list[int]]
 ) -> None:
-    assert reconcile(generation, repair=True).wrong == 5
-    assert VectorOutbox.objects.count() == 5
-    assert apply_outbox(generation.public_id) == 5
+    assert reconcile(generation, repair=True).wrong == 6
+    assert VectorOutbox.objects.count() == 6
+    assert apply_outbox(generation.public_id) == 6
     report = reconcile(generation)
     assert report.agrees
     assert (report.expected, report.indexed) == (5, 5)
