@@ -63,6 +63,11 @@ class Report:
     examples: dict[str, list[int]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
 
     @property
+    def short_name(self) -> str:
+        """The end of the collection's name, by which commands call it."""
+        return self.collection[-8:]
+
+    @property
     def wrong(self) -> int:
         """How many entries are not what they should be."""
         return sum(self.counts.values())

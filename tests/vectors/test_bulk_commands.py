@@ -80,6 +80,9 @@ def test_refused_rows_are_shown_and_written(ready: Gallery, tmp_path: Path) -> N
     rows = list(csv.reader(report.read_text("utf-8-sig").splitlines()))
     assert len(rows) == 13
     assert rows[1] == ["1", "'=cmd()", "zero_length", "The template has length zero."]
+    assert "more were refused" not in said
+    _, said = run("import", path, "--gallery", ready.slug)
+    assert "2 more were refused; --report FILE writes all of them." in said
 
 
 @pytest.mark.django_db
@@ -88,6 +91,8 @@ def test_what_can_not_be_loaded_is_a_sentence(ready: Gallery, tmp_path: Path) ->
     path.write_bytes(b"nonsense")
     with pytest.raises(CommandError, match="neither a Parquet nor an NPY file"):
         run("import", path, "--gallery", ready.slug)
+    with pytest.raises(CommandError, match=r"Name it \*\.parquet"):
+        run("export", tmp_path / "t.npy", "--gallery", ready.slug)
     with pytest.raises(CommandError, match="no gallery with the slug 'none'"):
         run("import", path, "--gallery", "none")
     parquet(path, units(1), model=None)

@@ -425,12 +425,17 @@ def test_the_command_rebuilds_switches_back_and_drops(
         call_command("vectors", *arguments, stdout=out)
         return out.getvalue()
 
-    assert "is ready." in vectors("rebuild", "--gallery", gallery.slug)
+    said = vectors("rebuild", "--gallery", gallery.slug)
     new = active(gallery)
     assert new != old
+    assert "is ready." in said
+    assert f"Searches of {gallery.slug} use {short_name(new)} now." in said
+    assert f"`vectors switch {short_name(old)}` goes back" in said
     listing = vectors("list")
     assert "searched" in listing
     assert "kept" in listing
+    assert f"({gallery.slug})" in listing  # in the old one
+    assert vectors("wait") == "Nothing is being built.\n"
     vectors("switch", short_name(old))
     assert active(gallery) == old
     vectors("drop", short_name(new))

@@ -16,7 +16,7 @@ from tests.fixtures import settle
 from vectors import lease, milvus
 from vectors import reconcile as comparison
 from vectors.applying import apply_outbox
-from vectors.generations import refill
+from vectors.generations import refill, short_name
 from vectors.models import IndexGeneration, PersonTemplate, VectorOutbox
 from vectors.reconcile import Report, reconcile_all
 
@@ -151,6 +151,8 @@ def test_the_command_fails_on_a_difference_and_mends_it(
     out = StringIO()
     call_command("reconcile", "--repair", stdout=out)
     assert "The database and the index agree." in out.getvalue()
+    assert " missing, " in out.getvalue()  # what was mended
+    assert short_name(generation) in out.getvalue()
     assert reconcile(generation).agrees
 
 

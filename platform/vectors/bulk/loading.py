@@ -156,7 +156,10 @@ def _model_of(gallery: Gallery, source: Source, named: str) -> str:
     if model != gallery.model:
         models = catalogue().models()
         if model not in models:
-            raise UnknownModel(f"There is no model {model!r} here.", models=models)
+            raise UnknownModel(
+                f"There is no model {model!r} here; the gallery's is {gallery.model!r}.",
+                models=models,
+            )
         raise OtherModel(
             f"The templates were made by {model!r}, and the gallery's are made by "
             f"{gallery.model!r}. Templates of two models can't be compared."

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from accounts.actors import system
@@ -27,6 +27,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: dict[str, Any], command: BaseCommand) -> None:
     """Write the file, and say how much is in it."""
     gallery = gallery_of(options["gallery"])
+    if options["file"].suffix.lower() != ".parquet":
+        raise CommandError("It writes Parquet files. Name it *.parquet.")
     console = console_of(command.stdout)
     count = PersonTemplate.objects.filter(person__gallery=gallery, model=gallery.model).count()
     columns = (TextColumn("Writing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -97,7 +97,7 @@ class _Display:
             disable=not self._console.is_terminal,
         )
         self._task: TaskID | None = None
-        self._begun_at = self._shown = 0
+        self._begun_at = self._shown = self._refused = 0
         self.stopped = False
         self.watcher = Watcher(self._start, self._refuse, self._progress, lambda: self.stopped)
         self._open = ExitStack()
@@ -133,6 +133,7 @@ class _Display:
         )
 
     def _refuse(self, refusals: list[Refusal]) -> None:
+        self._refused += len(refusals)
         if self._report:
             self._report.write(refusals)
         for each in refusals[: SHOWN - self._shown]:
@@ -141,6 +142,12 @@ class _Display:
 
     def say(self, result: Result) -> None:
         """What became of the rows, and where the time went."""
+        if self._refused > self._shown and not self._report:
+            self._console.print(
+                f"{self._refused - self._shown:,} more were refused; --report FILE writes all of "
+                "them.",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
         for sentence in _sentences(result):
             self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 

@@ -39,7 +39,7 @@ def run(_options: dict[str, Any], command: BaseCommand) -> None:
     console.print(table)
     for each in generations:
         if each.problem:
-            console.print(f"{short_name(each)}: {each.problem}", markup=False)
+            console.print(f"{short_name(each)}: {each.problem}", markup=False, soft_wrap=True)
 
 
 def _state(generation: IndexGeneration) -> str:
@@ -50,10 +50,19 @@ def _state(generation: IndexGeneration) -> str:
 
 
 def _holdings(generation: IndexGeneration) -> tuple[str, str, str]:
-    placements = Placement.objects.filter(generation=generation).select_related("gallery")
+    placements = Placement.objects.filter(generation=generation).select_related(
+        "gallery__active_index"
+    )
     recalls = [each.recall for each in placements if each.recall is not None]
     return (
-        ", ".join(each.gallery.slug for each in placements),
+        ", ".join(map(_gallery, placements)),
         f"{lag(generation).pending:,}",
         f"{min(recalls):.4f}" if recalls else "-",
     )
+
+
+def _gallery(placement: Placement) -> str:
+    """Its slug, in brackets while it is searched in another index."""
+    active = getattr(placement.gallery, "active_index", None)
+    here = active is not None and active.generation_id == placement.generation_id
+    return placement.gallery.slug if here else f"({placement.gallery.slug})"

@@ -1,6 +1,7 @@
 """`manage.py vectors rebuild`: a new index beside the old one, which answers until it is whole."""
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,7 +10,7 @@ from accounts.actors import system
 from people.models import Gallery
 from vectors.connection import at_hand, next_server_label, server_label
 from vectors.generations import short_name, start_rebuild
-from vectors.models import IndexType
+from vectors.models import GenerationState, IndexGeneration, IndexType
 
 from .galleries import gallery_of
 from .wait import follow
@@ -39,6 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: dict[str, Any], command: BaseCommand) -> None:
     """Start, and watch until searches use the new one."""
     galleries = list(Gallery.objects.all()) if options["all"] else [gallery_of(options["gallery"])]
+    old = list(IndexGeneration.objects.filter(activeindex__gallery__in=galleries).distinct())
     with at_hand():
         made = start_rebuild(
             system("command-line"),
@@ -49,12 +51,32 @@ def run(options: dict[str, Any], command: BaseCommand) -> None:
             keeps_old=not options["drop_old"],
         )
         for each in made:
-            command.stdout.write(
-                f"Building {short_name(each)} ({each.index_type}, {each.expected:,} templates)."
-            )
+            command.stdout.write(f"Building {short_name(each)} ({_made_of(each)}).")
         if options["no_wait"]:
             return
         follow(made, command)
+    for sentence in _outcome(made, old):
+        command.stdout.write(sentence)
+
+
+def _made_of(generation: IndexGeneration) -> str:
+    if generation.galleries.exclude(model=generation.model).exists():
+        return f"{generation.index_type}; photos are embedded with {generation.model} first"
+    return f"{generation.index_type}, {generation.expected:,} templates"
+
+
+def _outcome(made: list[IndexGeneration], old: list[IndexGeneration]) -> Iterator[str]:
+    """Which index is searched now, and what can be done with the one before."""
+    for each in made:
+        slugs = Gallery.objects.filter(active_index__generation=each).values_list("slug", flat=True)
+        if slugs:
+            yield f"Searches of {', '.join(slugs)} use {short_name(each)} now."
+    kept = IndexGeneration.objects.filter(
+        pk__in=[each.pk for each in old], state=GenerationState.READY, activeindex=None
+    )
+    for each in kept:
+        name = short_name(each)
+        yield f"{name} is kept. `vectors switch {name}` goes back, `vectors drop {name}` ends that."
 
 
 def _server(which: str) -> str:

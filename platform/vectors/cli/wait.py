@@ -27,7 +27,10 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(_options: dict[str, Any], command: BaseCommand) -> None:
     """Follow all that is not ready."""
-    follow(_unfinished(), command)
+    unfinished = _unfinished()
+    if not unfinished:
+        command.stdout.write("Nothing is being built.")
+    follow(unfinished, command)
 
 
 def _unfinished() -> list[IndexGeneration]:

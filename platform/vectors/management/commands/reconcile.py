@@ -56,6 +56,8 @@ class Command(BaseCommand):
         _let_settle(options["wait"])
         reports = self._reports(options["sample"], repair=options["repair"])
         if options["repair"] and any(report.wrong for report in reports):
+            for each in reports:
+                self._say_repaired(each)
             _let_settle(max(options["wait"], _filling_seconds(reports)))
             reports = self._reports(options["sample"], repair=False)
         return reports
@@ -67,11 +69,16 @@ class Command(BaseCommand):
                 for generation in searched_generations()
             ]
 
+    def _say_repaired(self, report: Report) -> None:
+        differing = [f"{report.counts[kind]:,} {kind}" for kind in KINDS if report.counts[kind]]
+        if differing:
+            self.stdout.write(f"{report.short_name}: {', '.join(differing)}; written again.")
+
     def _print(self, reports: list[Report]) -> None:
         table = Table(*COLUMNS, "Vectors compared")
         for each in reports:
             table.add_row(
-                each.collection,
+                each.short_name,
                 f"{each.expected:,}",
                 f"{each.indexed:,}",
                 f"{each.pending:,}",
@@ -83,7 +90,7 @@ class Command(BaseCommand):
             for kind in KINDS:
                 if each.examples[kind]:
                     some = ", ".join(map(str, each.examples[kind]))
-                    self.stdout.write(f"{each.collection}: {kind}, such as template {some}")
+                    self.stdout.write(f"{each.short_name}: {kind}, such as template {some}")
 
 
 def _check_whole() -> None:
