@@ -1,6 +1,7 @@
 """Ports of this machine: who is free, who answers. Plain sockets, short time-outs, no threads."""
 
 import contextlib
+import errno
 import http.client
 import os
 import socket
@@ -31,6 +32,44 @@ def free_port(host: str) -> int:
             return port
     with socket.create_server((host, 0)) as server:
         return int(server.getsockname()[1])
+
+
+def claim_port(host: str) -> socket.socket:
+    """A free port, ours until the socket is closed; a gRPC server of this user can listen on it.
+
+    A port that is merely free now may be chosen by somebody else in the seconds until our server
+    listens, and gRPC then shares it (SO_REUSEPORT): each answers for the other. So it is bound
+    alone, and opened to those who share afterwards; nobody listens on this socket.
+    """
+    for port in (*_CHOICE, 0):
+        claim = socket.socket()
+        try:
+            claim.bind((host, port))
+        except OSError:
+            claim.close()
+            continue
+        claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        return claim
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def port_of(claim: socket.socket) -> int:
+    """Which port it is."""
+    return int(claim.getsockname()[1])
+
+
+def why_not_ours(host: str, port: int) -> str:
+    """Empty when a gRPC server of ours could have it alone, claimed or not; else the reason."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            return os.strerror(error.errno) if error.errno else str(error)
+    with socket.socket() as caller:
+        caller.settimeout(_SECONDS)
+        return "" if caller.connect_ex((host, port)) else "Somebody listens there"
 
 
 def answers_grpc(host: str, port: int) -> bool:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import psutil
 from django.conf import settings
 
-from common.ports import answers_grpc, free_port, why_not_free
+from common.ports import answers_grpc, claim_port, port_of, why_not_ours
 from common.supervisor import tied_to_this_process
 
 HOST = "127.0.0.1"
@@ -94,7 +94,10 @@ def wait_until_ready(
 
 def become_server(port: int | None = None) -> NoReturn:
     """Turn this process into the server, under its own pid; on any free port unless told."""
-    port = port or free_port(HOST)
+    if port is None:
+        claim = claim_port(HOST)
+        claim.set_inheritable(True)
+        port = port_of(claim)
     launch = _prepare(port)
     os.set_inheritable(launch.lock, True)  # noqa: FBT003 - the standard library's signature
     _announce(launch.lock, _Holder(os.getpid(), os.getppid()), port)
@@ -113,13 +116,14 @@ def running() -> Iterator[str]:
         wait_until_ready(uri, alive=lambda: endpoint() == uri)
         yield uri
         return
-    process, uri = _start(free_port(HOST))
-    try:
-        wait_until_ready(uri, alive=lambda: process.poll() is None)
-        yield uri
-    finally:
-        _stop(psutil.Process(process.pid) if process.poll() is None else None)
-        process.wait()
+    with claim_port(HOST) as claim:
+        process, uri = _start(port_of(claim))
+        try:
+            wait_until_ready(uri, alive=lambda: process.poll() is None)
+            yield uri
+        finally:
+            _stop(psutil.Process(process.pid) if process.poll() is None else None)
+            process.wait()
 
 
 def _start(port: int) -> tuple[subprocess.Popen[bytes], str]:
@@ -147,7 +151,7 @@ def _prepare(port: int) -> _Launch:
     lock = _take_lock()
     _endpoint_path().unlink(missing_ok=True)
     # gRPC shares a taken port (SO_REUSEPORT) with whoever holds it instead of failing.
-    if why_not_free(HOST, port):
+    if why_not_ours(HOST, port):
         os.close(lock)
         raise LiteError(
             f"Port {port} is taken by another program. Stop that, or give another --port."

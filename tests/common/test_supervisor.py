@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from common.ports import answers_grpc, answers_http, free_port, why_not_free
+from common.ports import (
+    answers_grpc,
+    answers_http,
+    claim_port,
+    free_port,
+    port_of,
+    why_not_free,
+    why_not_ours,
+)  # fmt: skip
 from common.supervisor import ProcessSpec, Supervisor
 from common.terminal import LineSplitter
 
@@ -430,3 +439,18 @@ def test_ports_tell_who_is_there() -> None:
         assert not answers_grpc("127.0.0.1", port)
     assert not answers_http("127.0.0.1", port, "/")
     assert not answers_grpc("127.0.0.1", port)
+
+
+def test_two_who_start_at_once_get_two_ports() -> None:
+    """Neither listens yet, and a server of gRPC's would share the port of the other."""
+    with claim_port("127.0.0.1") as first, claim_port("127.0.0.1") as second:
+        assert port_of(first) != port_of(second)
+        assert free_port("127.0.0.1") not in {port_of(first), port_of(second)}
+        assert why_not_ours("127.0.0.1", port_of(first)) == ""
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            server.bind(first.getsockname())
+            server.listen()
+            assert why_not_ours("127.0.0.1", port_of(first)) == "Somebody listens there"
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        assert why_not_ours("127.0.0.1", port_of(stranger)) == "Address already in use"

@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from common import arguments, processes
 from common.exclusive import only_one, running_here
-from common.ports import answers_grpc, answers_http, free_port, why_not_free
+from common.ports import answers_grpc, answers_http, claim_port, port_of, why_not_free
 from common.processes import DEFAULT_PORT, LOOPBACK, Program, address
 from common.queue import connected
 from common.supervisor import ProcessSpec, Supervisor
@@ -54,8 +54,9 @@ class Command(BaseCommand):
             call_command("prepare", stdout=self.stdout, stderr=self.stderr)
             connections.close_all()
             self.stdout.flush()
-            specs = process_specs(host, port, options["photo_workers"])
-            code = Supervisor(specs, when_ready=welcome(host, port)).run()
+            with claim_port(LOOPBACK) as claim:  # through every restart of the index
+                specs = process_specs(host, port, options["photo_workers"], port_of(claim))
+                code = Supervisor(specs, when_ready=welcome(host, port)).run()
         sys.exit(code)
 
 
@@ -104,13 +105,15 @@ def check_milvus() -> None:
         )
 
 
-def process_specs(host: str, port: int, photo_workers: int) -> list[ProcessSpec]:
+def process_specs(
+    host: str, port: int, photo_workers: int, milvus_port: int = _MILVUS_PORT
+) -> list[ProcessSpec]:
     """What runs, in which order."""
     env = processes.environment(processes.local_url(host, port))
     photo_env = {**env, **_torch_threads(photo_workers)}
     photo_names = ["photos", *(f"photos-{number}" for number in range(2, photo_workers + 1))]
     return [
-        *([] if settings.MILVUS_URI else [_milvus(env, free_port(LOOPBACK))]),
+        *([] if settings.MILVUS_URI else [_milvus(env, milvus_port)]),
         _web(env, host, port),
         *(_worker(name, processes.photos(name), photo_env) for name in photo_names),
         _worker("index", processes.index(), env),
