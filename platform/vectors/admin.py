@@ -1,6 +1,7 @@
 """The index: its generations, which one answers for which gallery, and what is still to write."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -86,6 +87,20 @@ def rebuild(actor: Actor, generation: IndexGeneration) -> None:
             code="generation_not_in_use",
         )
     start_rebuild(actor, galleries)
+
+
+def _question(what: str, generation: IndexGeneration) -> Question:
+    """With what a switch would change, and why the index has not taken over by itself."""
+    asked = QUESTIONS[what]
+    if what != "search":
+        return asked
+    moved = generation.galleries.exclude(active_index__generation=generation).order_by("name")
+    items = [
+        each.name if each.model == generation.model else f"{each.name}: its model was {each.model}"
+        for each in moved
+    ]
+    sentence = f"{asked.sentence} They are searched with {generation.model}. {generation.problem}"
+    return replace(asked, sentence=sentence.strip(), items=items)
 
 
 def standing(generation: IndexGeneration) -> str:
@@ -260,7 +275,7 @@ class IndexGenerationAdmin(ReadOnlyAdmin):
         return asked_first(
             request,
             self,
-            QUESTIONS[what],
+            _question(what, generation),
             lambda: act(actor_of(request.user), generation),
             back=change_url(generation),
             then=list_url(IndexGeneration),

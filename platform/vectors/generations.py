@@ -3,9 +3,11 @@
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from accounts.actors import Actor
 from audit.services import record
@@ -32,6 +34,9 @@ from .outbox import live, mark_all, wake
 from .wanted import wanted
 
 logger = logging.getLogger(__name__)
+
+# An index that has waited so long for a change is not switched to.
+MOST_BEHIND = timedelta(minutes=1)
 
 
 def ensure_active_index(gallery: Gallery) -> IndexGeneration:
@@ -223,28 +228,74 @@ def _check_idle(galleries: Sequence[Gallery]) -> None:
 
 
 @transaction.atomic
-def switch(actor: Actor, generation: IndexGeneration) -> None:
-    """Search the galleries of a generation in it from now on: forward, or back to a kept one.
+def switch(
+    actor: Actor, generation: IndexGeneration, galleries: Sequence[Gallery] | None = None
+) -> None:
+    """Search galleries of a generation (None: all) in it from now on: forward, or back.
+
+    They get its model.
 
     Raises:
         Forbidden: not for a site administrator.
-        Conflict: it is not complete (`generation_not_ready`).
+        Conflict: it is not complete (`generation_not_ready`), on a server that is named no more
+            (`generation_out_of_reach`) or has missed changes for long (`generation_behind`); a
+            gallery is not in it (`gallery_not_in_index`).
     """
     require_site_admin(actor)
     reshaping()
-    held = IndexGeneration.objects.select_for_update().get(pk=generation.pk)
+    held = _locked(generation)
+    _check_answers(held)
+    chosen = list(held.galleries.all()) if galleries is None else list(galleries)
+    _check_held(held, chosen)
+    ActiveIndex.objects.filter(gallery__in=chosen).update(generation=held)
+    Gallery.objects.filter(pk__in=[each.pk for each in chosen]).update(model=held.model)
+    if not held.galleries.exclude(active_index__generation=held).exists():
+        IndexGeneration.objects.filter(pk=held.pk).update(takes_over=False, problem="")
+    _note(actor, "index.switch", held, galleries=[each.slug for each in chosen])
+    enqueue_on_commit(MEASURE_RECALL, str(held.public_id))
+
+
+def _locked(generation: IndexGeneration) -> IndexGeneration:
+    held = IndexGeneration.objects.select_for_update().filter(pk=generation.pk).first()
+    if held is None:
+        raise Conflict(
+            "This index has just been removed. `vectors list` shows those that there are.",
+            code="generation_gone",
+        )
+    return held
+
+
+def _check_answers(held: IndexGeneration) -> None:
+    """Would a search there find everybody?"""
     if held.state != GenerationState.READY:
         raise Conflict(
             "This index is not complete, so nothing is searched in it yet. `vectors list` shows "
             "how far it is.",
             code="generation_not_ready",
         )
-    galleries = list(held.galleries.all())
-    ActiveIndex.objects.filter(gallery__in=galleries).update(generation=held)
-    Gallery.objects.filter(pk__in=[each.pk for each in galleries]).update(model=held.model)
-    IndexGeneration.objects.filter(pk=held.pk).update(takes_over=False, problem="")
-    _note(actor, "index.switch", held)
-    enqueue_on_commit(MEASURE_RECALL, str(held.public_id))
+    if held.server not in server_labels():
+        raise Conflict(
+            f"This index is at {held.server}, which is named neither in MILVUS_URI nor in "
+            "MILVUS_NEXT_URI. Name it there first.",
+            code="generation_out_of_reach",
+        )
+    long_ago = timezone.now() - MOST_BEHIND
+    if any(
+        notes.objects.filter(generation=held, dirty_since__lt=long_ago).exists()
+        for notes in (VectorOutbox, IndexSpan)
+    ):
+        raise Conflict(
+            "Changes wait to be written to this index for more than a minute: people would not be "
+            "found. `manage.py doctor` says why; try again when `vectors list` shows none.",
+            code="generation_behind",
+        )
+
+
+def _check_held(held: IndexGeneration, galleries: Sequence[Gallery]) -> None:
+    inside = set(held.galleries.values_list("pk", flat=True))
+    outside = [each.slug for each in galleries if each.pk not in inside]
+    if outside:
+        raise Conflict(f"{', '.join(outside)} is not in this index.", code="gallery_not_in_index")
 
 
 @transaction.atomic
@@ -257,7 +308,7 @@ def drop(actor: Actor, generation: IndexGeneration) -> None:
     """
     require_site_admin(actor)
     reshaping()
-    held = IndexGeneration.objects.select_for_update().get(pk=generation.pk)
+    held = _locked(generation)
     active = ActiveIndex.objects.filter(generation=held).values_list("gallery_id", flat=True)
     unused = Placement.objects.filter(generation=held).exclude(gallery_id__in=list(active))
     if active and not unused.exists():

@@ -148,8 +148,14 @@ def test_going_back_to_one_that_was_kept(
     browser: Client, site_admin: User, generation: IndexGeneration, gallery: Gallery
 ) -> None:
     older = kept(gallery)
+    IndexGeneration.objects.filter(pk=older.pk).update(model="another", problem="60 are missing.")
 
+    asked = browser.get(f"{LIST}{older.pk}/search-here/").content.decode()
+    IndexGeneration.objects.filter(pk=older.pk).update(model=gallery.model)
     browser.post(f"{LIST}{older.pk}/search-here/", {"confirmed": "yes"})
+
+    assert "They are searched with another. 60 are missing." in asked
+    assert f"{gallery.name}: its model was {gallery.model}" in asked
 
     assert ActiveIndex.objects.get().generation == older
     assert acts() == [(str(actor_of(site_admin)), "index.switch")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from types import ModuleType
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.utils import timezone
 
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden
@@ -242,6 +244,55 @@ def test_those_who_share_an_index_go_on_sharing(
     (new,) = start_rebuild(SYSTEM, [gallery, other])
     settle()
     assert active(gallery) == active(other) == new
+
+
+def test_one_gallery_goes_back_without_the_others(
+    gallery: Gallery, stored: list[PersonTemplate], old: IndexGeneration
+) -> None:
+    other = GalleryFactory()
+    neighbour = template(PersonFactory(gallery=other), 70)
+    settle(other)
+    (new,) = start_rebuild(SYSTEM, [gallery, other])
+    settle()
+
+    call_command("vectors", "switch", short_name(old), "--gallery", other.slug, stdout=StringIO())
+
+    assert (active(gallery), active(other)) == (new, old)
+    assert (found(gallery, 2), found(other, 70)) == ([stored[2].pk], [neighbour.pk])
+    stranger = GalleryFactory()
+    with pytest.raises(Conflict) as refusal:
+        switch(SYSTEM, old, [stranger])
+    assert refusal.value.code == "gallery_not_in_index"
+
+
+def test_no_search_goes_to_an_index_that_missed_changes_or_is_out_of_reach(
+    gallery: Gallery, stored: list[PersonTemplate], old: IndexGeneration
+) -> None:
+    new = rebuilt(gallery)
+    template(stored[1].person, 51)
+    VectorOutbox.objects.filter(generation=old).update(
+        dirty_since=timezone.now() - timedelta(minutes=2)
+    )
+    with pytest.raises(Conflict) as refusal:
+        switch(SYSTEM, old)
+    assert refusal.value.code == "generation_behind"
+    settle()
+    IndexGeneration.objects.filter(pk=old.pk).update(server="http://elsewhere:19530")
+    with pytest.raises(Conflict) as refusal:
+        switch(SYSTEM, old)
+    assert refusal.value.code == "generation_out_of_reach"
+    assert active(gallery) == new
+
+
+@pytest.mark.parametrize("act", [switch, drop])
+def test_an_index_that_is_just_gone(
+    gallery: Gallery, stored: list[PersonTemplate], old: IndexGeneration, act: Any
+) -> None:
+    rebuilt(gallery)
+    IndexGeneration.objects.filter(pk=old.pk).delete()
+    with pytest.raises(Conflict) as refusal:
+        act(SYSTEM, old)
+    assert refusal.value.code == "generation_gone"
 
 
 def test_entries_that_another_program_changed_are_mended_before_it_takes_over(

@@ -91,8 +91,14 @@ def _ragged(lines: list[Line]) -> dict[int, Fault]:
 
 # What NumPy raises for a header that is damaged.
 _DAMAGE = (
-    ValueError, OSError, EOFError, SyntaxError, OverflowError, TypeError, tokenize.TokenError,
-)  # fmt: skip
+    ValueError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    TypeError,
+    tokenize.TokenError,
+)
 
 
 def _mapped(path: Path) -> NDArray[np.floating]:

@@ -146,8 +146,10 @@ class _Display:
             self._console.print(
                 f"{self._refused - self._shown:,} more were refused; --report FILE writes all of "
                 "them.",
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
         for sentence in _sentences(result):
             self._console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 

@@ -47,10 +47,14 @@ class Command(BaseCommand):
             remedy = "The index worker is mending it." if options["repair"] else "Add --repair."
             raise CommandError(f"The index and the database differ. {remedy}")
         _check_whole()
-        self.stdout.write(self.style.SUCCESS("The database and the index agree."))
         pending = sum(report.pending for report in reports)
         if pending:
-            self.stdout.write(f"Changes still on their way to the index: {pending}.")
+            self.stdout.write(
+                f"The database and the index agree but for {pending:,} changes still on their way "
+                "to the index; who they are about is not found, or still found, until then."
+            )
+            return
+        self.stdout.write(self.style.SUCCESS("The database and the index agree."))
 
     def _compare(self, options: dict[str, Any]) -> list[Report]:
         _let_settle(options["wait"])
