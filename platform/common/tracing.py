@@ -40,6 +40,9 @@ class _Receiver(CeleryReceiver):
         else:
             logger.error("task failed", exc_info=exception)
 
+    def receiver_task_revoked(self, request: Any, *_args: Any, **_: Any) -> None:
+        """Ticks of the clock that waited behind long work are taken back: nothing to be told."""
+
 
 # Signals know their receivers weakly.
 _receiver = _Receiver()

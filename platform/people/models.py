@@ -109,7 +109,7 @@ class Gallery(PublicModel):
     )
     min_brightness = _limit(DEFAULT_GATES.min_brightness, "The darkest, 0 (black) to 1 (white).")
     max_brightness = _limit(DEFAULT_GATES.max_brightness, "The brightest, 0 (black) to 1 (white).")
-    min_contrast = _limit(DEFAULT_GATES.min_contrast, "The least contrast, 0 (flat) to 1.")
+    min_contrast = _limit(DEFAULT_GATES.min_contrast, "The least contrast, 0 (flat) to 0.5.")
 
     class Meta:
         verbose_name_plural = "galleries"

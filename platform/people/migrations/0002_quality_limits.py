@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             field=models.FloatField(
                 blank=True,
                 default=0.02,
-                help_text="The least contrast, 0 (flat) to 1. Empty: not asked for.",
+                help_text="The least contrast, 0 (flat) to 0.5. Empty: not asked for.",
                 null=True,
                 validators=[
                     django.core.validators.MinValueValidator(0),
