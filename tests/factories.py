@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from accounts.actors import Actor, actor_of, system
 from accounts.models import User
-from people.models import Gallery, Membership, Person, Role
+from people.models import DEFAULT_MODEL, Gallery, Membership, Person, Role
 from people.services import issue_api_key
+from photos.models import Face, Original, Photo, PhotoState
 from vectors.codec import encode
 from vectors.milvus import Entries
 from vectors.models import PersonTemplate
@@ -96,4 +97,19 @@ def bulk_templates(gallery: Gallery, vectors: NDArray[np.float32]) -> list[Perso
             )
             for person, vector in zip(people, vectors, strict=True)
         ]
+    )  # fmt: skip
+
+
+def face(person: Person, seed: int, model: str = DEFAULT_MODEL, **fields: object) -> Face:
+    """A face of an enrolled photo, of which there is no file."""
+    original = Original.objects.create(
+        gallery=person.gallery, sha256=f"{seed:064}", file=f"{seed}.jpg", bytes=1,
+        media_type="image/jpeg", extension=".jpg", width=9, height=9,
+    )  # fmt: skip
+    photo = Photo.objects.create(
+        gallery=person.gallery, person=person, original=original, state=PhotoState.ENROLLED
+    )
+    return Face.objects.create(
+        photo=photo, x=0, y=0, width=9, height=9, landmarks=[], detector_score=1,
+        vector=encode(unit(seed)), model=model, **fields,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from identification.api import DetectView, IdentifyView, VerifyView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
+from thresholds.api import CalibrationViewSet, PreviewView, ThresholdsView
 from vectors.api import GalleryIndexView
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -19,10 +20,13 @@ router.register("galleries", GalleryViewSet)
 router.register("people", PersonViewSet)
 router.register("photos", PhotoViewSet)
 router.register("faces", FaceViewSet)
+router.register("calibrations", CalibrationViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),
+    path("galleries/<uuid:id>/thresholds", ThresholdsView.as_view()),
+    path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),
     path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
     path("verify", VerifyView.as_view()),

@@ -17,10 +17,11 @@ from embedder.types import Box, Detection, Face
 from people.access import gallery_for
 from people.models import MODEL_LENGTH, Role
 from photos.faces import box_figures, landmark_figures
+from thresholds.deciding import Decision, Limits
 
 from . import services
 from .selectors import Candidate
-from .services import FoundFace, Lookup, Probes
+from .services import FoundFace, Lookup, Probes, Verification
 
 MAX_GALLERIES = 20
 MAX_TOP_K = 100
@@ -61,6 +62,9 @@ class IdentifyRequestSerializer(serializers.Serializer[Any]):
         help_text="Which of the faces found to look up.",
     )
     box = BoxField(required=False, help_text="Look up only the face in this box.")
+    any_quality = serializers.BooleanField(
+        default=False, help_text="Decide on faces that are too poor to be compared, too."
+    )
 
 
 class VerifyRequestSerializer(serializers.Serializer[Any]):
@@ -133,16 +137,37 @@ class CandidateSerializer(serializers.Serializer[Any]):
 
     person = CandidatePersonSerializer()
     score = serializers.FloatField()
+    stranger_rate = serializers.FloatField(
+        allow_null=True,
+        help_text="How likely somebody who is not enrolled would score so high in this search.",
+    )
     evidence = EvidenceSerializer(allow_null=True)
 
 
 class LookupSerializer(JudgedSerializer):
     """A face looked up."""
 
-    decision = serializers.CharField(
-        allow_null=True, help_text="Null: the gallery has no thresholds yet."
+    decision = serializers.ChoiceField(
+        choices=[each.value for each in Decision],
+        allow_null=True,
+        help_text="Null: there is no calibration of the gallery's model.",
+    )
+    margin = serializers.FloatField(
+        allow_null=True,
+        help_text="How many times likelier a stranger the second candidate is than the first.",
     )
     candidates = CandidateSerializer(many=True)
+
+
+class LimitsSerializer(serializers.Serializer[Any]):
+    """What the decisions of a lookup follow from."""
+
+    tier = serializers.IntegerField(help_text="For how many people the thresholds are good.")
+    match = serializers.FloatField(help_text="From this score on. Above 1: nobody can match.")
+    review = serializers.FloatField(help_text="From this score on a person decides.")
+    margin = serializers.FloatField()
+    calibrations = serializers.ListField(child=serializers.UUIDField())
+    overridden = serializers.BooleanField(help_text="Whether a score was set by hand.")
 
 
 class IdentificationSerializer(serializers.Serializer[Any]):
@@ -155,6 +180,10 @@ class IdentificationSerializer(serializers.Serializer[Any]):
     photo = PhotoInfoSerializer()
     model = serializers.CharField()
     searched = serializers.IntegerField()
+    thresholds = LimitsSerializer(
+        allow_null=True,
+        help_text="Null: no calibration of the model, so no decisions; `manage.py calibrate`.",
+    )
     faces = LookupSerializer(many=True)
     timings_ms = serializers.DictField(child=serializers.FloatField())
 
@@ -170,7 +199,15 @@ class VerificationSerializer(serializers.Serializer[Any]):
     """The score (cosine, -1 to 1) of two faces."""
 
     score = serializers.FloatField()
-    decision = serializers.CharField(allow_null=True)
+    decision = serializers.ChoiceField(
+        choices=[Decision.MATCH.value, Decision.NO_MATCH.value],
+        allow_null=True,
+        help_text="Null: there is no calibration of the model.",
+    )
+    threshold = serializers.FloatField(allow_null=True, help_text="A match from this score on.")
+    fmr = serializers.FloatField(
+        allow_null=True, help_text="How often photos of two people score as high."
+    )
     model = serializers.CharField()
     faces = VerifiedFaceSerializer(many=True)
     timings_ms = serializers.DictField(child=serializers.FloatField())
@@ -221,12 +258,14 @@ class IdentifyView(ActorMixin):
             top_k=fields["top_k"],
             faces=Probes(fields["faces"]),
             box=Box(**fields["box"]) if "box" in fields else None,
+            any_quality=fields["any_quality"],
         )
         return Response(
             {
                 "photo": _info(answer.info),
                 "model": answer.model,
                 "searched": answer.searched,
+                "thresholds": _limits(answer.limits),
                 "faces": [_lookup(each) for each in answer.lookups],
                 "timings_ms": answer.timings,
             }
@@ -260,7 +299,9 @@ class VerifyView(ActorMixin):
         return Response(
             {
                 "score": answer.score,
-                "decision": None,
+                "decision": _verified(answer),
+                "threshold": answer.threshold,
+                "fmr": answer.fmr,
                 "model": answer.model,
                 "faces": faces,
                 "timings_ms": answer.timings,
@@ -329,13 +370,42 @@ def _faults(faults: Sequence[Fault]) -> list[dict[str, str]]:
     return [{"code": fault.code, "text": fault.text} for fault in faults]
 
 
+def _limits(limits: Limits | None) -> dict[str, Any] | None:
+    if limits is None:
+        return None
+    return {
+        "tier": limits.tier,
+        "match": limits.match,
+        "review": limits.review,
+        "margin": limits.margin,
+        "calibrations": sorted({str(each.calibration) for each in limits.standards}),
+        "overridden": limits.is_overridden,
+    }
+
+
+def _verified(answer: Verification) -> str | None:
+    if answer.threshold is None:
+        return None
+    return (Decision.MATCH if answer.score >= answer.threshold else Decision.NO_MATCH).value
+
+
 def _lookup(lookup: Lookup) -> dict[str, Any]:
+    rates: Sequence[float | None] = lookup.stranger_rates or [None] * MAX_TOP_K
     return {
         **_face(lookup.face),
         "quality_problems": _faults(lookup.faults),
-        "decision": None,
-        "candidates": [_candidate(each) for each in lookup.candidates],
+        "decision": lookup.decision,
+        "margin": _margin(lookup.stranger_rates),
+        "candidates": [
+            {**_candidate(each), "stranger_rate": rate}
+            for each, rate in zip(lookup.candidates, rates, strict=False)
+        ],
     }
+
+
+def _margin(rates: Sequence[float]) -> float | None:
+    """None without a second candidate."""
+    return rates[1] / rates[0] if len(rates) > 1 and rates[0] > 0 else None
 
 
 def _candidate(candidate: Candidate) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from people.models import Gallery, Role
 from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
 from photos.intake import decode_photo
+from thresholds.deciding import Decision, Limits
+from thresholds.selectors import limits, policy_of, verification_standard
 from vectors.errors import IndexUnavailable
 from vectors.milvus import ping
 from vectors.selectors import search, searchable_count
@@ -34,6 +36,7 @@ from .timing import Stopwatch, counted
 # A crowd's smaller faces are listed by `detect`; a lookup of more would keep the server busy for
 # one caller. The largest are taken.
 MAX_PROBES = 32
+RUNNER_UP = 2
 # Whoever verifies two photos has no gallery to set limits. A small face is compared: that costs
 # accuracy, which the score shows.
 VERIFY_GATES = replace(DEFAULT_GATES, min_face=None)
@@ -49,11 +52,17 @@ class Probes(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """One face looked up, who it may be, best first, and what is wrong with it as a photo."""
+    """One face looked up, who it may be, best first, and what is wrong with it as a photo.
+
+    decision: None where a gallery has no calibration. stranger_rates: of each candidate, and of
+    the second at least, to compare the first with; then none as well.
+    """
 
     face: Face
     candidates: list[Candidate]
     faults: list[Fault]
+    decision: Decision | None
+    stranger_rates: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,7 @@ class Identification:
 
     info: ImageInfo
     model: str
+    limits: Limits | None
     searched: int
     lookups: list[Lookup]
     timings: dict[str, float]
@@ -69,9 +79,15 @@ class Identification:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The score of two photos' faces, and those faces."""
+    """The score of two photos' faces, and those faces.
+
+    threshold: the score from which on it is a match; None without a calibration. fmr: how often
+    two people's photos score as high.
+    """
 
     score: float
+    threshold: float | None
+    fmr: float | None
     model: str
     faces: tuple[Face, Face]
     infos: tuple[ImageInfo, ImageInfo]
@@ -106,11 +122,13 @@ def identify(
     top_k: int = 5,
     faces: Probes = Probes.ALL,
     box: Box | None = None,
+    any_quality: bool = False,
 ) -> Identification:
-    """Look up the faces of a photo in galleries that share one model.
+    """Look up the faces of a photo in galleries that share one model, and decide.
 
     A given `box` chooses the face it overlaps most; no face found is an answer, not an error. A
-    face that would not be enrolled there is looked up all the same, with its faults.
+    face that is too poor to be compared is looked up all the same, and gets a decision only with
+    `any_quality`.
 
     Raises:
         BadPhoto, TooLarge: the file can't be used.
@@ -124,10 +142,11 @@ def identify(
     with watch.stage("decode"):
         image = decode_photo(data)
     found = _recognise(model, image, partial(_chosen, image=image, faces=faces, box=box), watch)
-    lookups = _look_up(galleries, found, top_k, watch)
-    with watch.stage("count"):
-        searched = searchable_count(galleries)
-    return Identification(image.info, model, searched, lookups, watch.milliseconds())
+    with watch.stage("thresholds"):
+        limits_now = limits(galleries)
+        searched = searchable_count(galleries) if limits_now is None else limits_now.searched
+    lookups = _look_up(galleries, found, top_k, limits_now, watch, any_quality=any_quality)
+    return Identification(image.info, model, limits_now, searched, lookups, watch.milliseconds())
 
 
 def _recognise(
@@ -171,19 +190,51 @@ def _chosen(
 
 
 def _look_up(
-    galleries: Sequence[Gallery], found: Sequence[Face], top_k: int, watch: Stopwatch
+    galleries: Sequence[Gallery],
+    found: Sequence[Face],
+    top_k: int,
+    limits_now: Limits | None,
+    watch: Stopwatch,
+    *,
+    any_quality: bool,
 ) -> list[Lookup]:
-    gates = strictest([gallery.gates for gallery in galleries])
     if not found:
         return []
     probes = np.stack([face.template for face in found])
     with watch.stage("search"):
-        matches = search(galleries, probes, top_k)
+        # Two at least: whether a match is clear depends on the second.
+        matches = search(galleries, probes, max(top_k, RUNNER_UP))
     with watch.stage("score"):
         ranked = candidates(galleries, probes, matches)
-    return [
-        Lookup(face, best, _faults(face, gates)) for face, best in zip(found, ranked, strict=True)
-    ]
+    with watch.stage("decide"):
+        enrolling = strictest([gallery.gates for gallery in galleries])
+        probing = None if any_quality else _probe_gates(galleries)
+        return [
+            Lookup(
+                face,
+                best[:top_k],
+                _faults(face, enrolling),
+                _decision(face, best, limits_now, probing),
+                [limits_now.stranger_rate(each.score) for each in best] if limits_now else [],
+            )
+            for face, best in zip(found, ranked, strict=True)
+        ]
+
+
+def _probe_gates(galleries: Sequence[Gallery]) -> Gates:
+    """What a probe must be like to be decided on: size is no matter, the score shows it."""
+    least = max(policy_of(gallery).min_probe_quality for gallery in galleries)
+    return replace(VERIFY_GATES, min_quality=least)
+
+
+def _decision(
+    face: Face, best: Sequence[Candidate], limits_now: Limits | None, probing: Gates | None
+) -> Decision | None:
+    if limits_now is None:
+        return None
+    if probing is not None and _faults(face, probing):
+        return Decision.POOR_QUALITY
+    return limits_now.decide([each.score for each in best])
 
 
 def _faults(face: Face, gates: Gates) -> list[Fault]:
@@ -217,8 +268,17 @@ def verify(actor: Actor, first: bytes, second: bytes, *, model: str = "") -> Ver
     _check_usable(1, one)
     _check_usable(2, other)
     score = float(one.template @ other.template)
+    standard = verification_standard(model)
     infos = (images[0].info, images[1].info)
-    return Verification(score, model, (one, other), infos, watch.milliseconds())
+    return Verification(
+        score,
+        standard.threshold if standard else None,
+        standard.fmr(score) if standard else None,
+        model,
+        (one, other),
+        infos,
+        watch.milliseconds(),
+    )
 
 
 def _installed(model: str) -> str:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import numpy as np
 from django.db.models import Count, F, Min, Q
+from django.db.models.functions import Least
 from django.utils import timezone
 
 from people.models import Gallery
@@ -26,7 +27,7 @@ from .models import (
 )
 from .outbox import live, not_loading
 from .queries import Place, Stored
-from .sizes import Sizes
+from .sizes import MOST_PHOTOS, Sizes
 
 # How many hits to ask the index for beyond those wanted: some turn out to be gone or of inactive
 # people, and a quantised index has them in a slightly wrong order.
@@ -204,12 +205,25 @@ def searchable_count(galleries: Sequence[Gallery]) -> int:
     Exact in small galleries; in large ones a second old for each 10,000 people, half a minute at
     most, since a database counts by reading every row.
     """
-    return sum(_sizes.of(gallery.pk, gallery.model) for gallery in galleries)
+    return sum(make_up(galleries).values())
 
 
-def _count(gallery_id: int, model: str) -> int:
-    templates = PersonTemplate.objects.filter(model=model)
-    return templates.filter(person__gallery_id=gallery_id, person__active=True).count()
+def make_up(galleries: Sequence[Gallery]) -> dict[int, int]:
+    """The same by the number of photos in a template; MOST_PHOTOS stands for more, too."""
+    counts: dict[int, int] = {}
+    for gallery in galleries:
+        for photos, number in _sizes.of(gallery.pk, gallery.model).items():
+            counts[photos] = counts.get(photos, 0) + number
+    return counts
+
+
+def _count(gallery_id: int, model: str) -> dict[int, int]:
+    templates = PersonTemplate.objects.filter(
+        model=model, person__gallery_id=gallery_id, person__active=True
+    )
+    photos = Least("face_count", MOST_PHOTOS)
+    rows = templates.order_by().values_list(photos).annotate(number=Count("pk"))
+    return dict(rows)
 
 
 _sizes = Sizes(_count)

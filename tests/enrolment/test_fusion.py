@@ -8,28 +8,13 @@ from numpy.typing import NDArray
 
 from enrolment.fusion import refresh_template, refresh_templates
 from people.models import DEFAULT_MODEL, Person
-from photos.models import Face, Original, Photo, PhotoState
-from tests.factories import PersonFactory, unit
+from photos.models import Face
+from tests.factories import PersonFactory, face, unit
 from vectors.codec import decode, encode, fuse
 from vectors.models import PersonTemplate
 
 pytestmark = pytest.mark.django_db
 OTHER = "yunet-mobilefacenet"
-
-
-def face(person: Person, seed: int, model: str = DEFAULT_MODEL, **fields: object) -> Face:
-    """A face of an enrolled photo, of which there is no file."""
-    original = Original.objects.create(
-        gallery=person.gallery, sha256=f"{seed:064}", file=f"{seed}.jpg", bytes=1,
-        media_type="image/jpeg", extension=".jpg", width=9, height=9,
-    )  # fmt: skip
-    photo = Photo.objects.create(
-        gallery=person.gallery, person=person, original=original, state=PhotoState.ENROLLED
-    )
-    return Face.objects.create(
-        photo=photo, x=0, y=0, width=9, height=9, landmarks=[], detector_score=1,
-        vector=encode(unit(seed)), model=model, **fields,
-    )  # fmt: skip
 
 
 def given(person: Person, seed: int, faces: int, model: str = DEFAULT_MODEL) -> PersonTemplate:

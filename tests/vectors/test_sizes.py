@@ -10,13 +10,13 @@ class Gallery:
         self.size, self.counted, self.now = size, 0, 100.0
         self.sizes = Sizes(self.count, lambda: self.now)
 
-    def count(self, gallery_id: int, model: str) -> int:
+    def count(self, gallery_id: int, model: str) -> dict[int, int]:
         assert (gallery_id, model) == (7, "a-model")
         self.counted += 1
-        return self.size
+        return {1: self.size - self.size // 3, 3: self.size // 3}
 
     def searched(self) -> int:
-        return self.sizes.of(7, "a-model")
+        return sum(self.sizes.of(7, "a-model").values())
 
 
 def test_a_small_gallery_is_counted_each_time() -> None:
@@ -48,6 +48,7 @@ def test_no_count_is_older_than_half_a_minute() -> None:
 
 
 def test_galleries_and_models_are_kept_apart() -> None:
-    sizes = Sizes(lambda gallery_id, model: 10_000 * gallery_id + len(model), lambda: 0.0)
-    assert [sizes.of(1, "a"), sizes.of(2, "a"), sizes.of(1, "bc")] == [10_001, 20_001, 10_002]
-    assert [sizes.of(1, "a"), sizes.of(2, "a"), sizes.of(1, "bc")] == [10_001, 20_001, 10_002]
+    sizes = Sizes(lambda gallery_id, model: {1: 10_000 * gallery_id + len(model)}, lambda: 0.0)
+    for _ in range(2):
+        counts = [sizes.of(*each)[1] for each in ((1, "a"), (2, "a"), (1, "bc"))]
+        assert counts == [10_001, 20_001, 10_002]

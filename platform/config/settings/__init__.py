@@ -80,6 +80,7 @@ INSTALLED_APPS = [
     "people",
     "vectors",
     "photos",
+    "thresholds",
     "identification",
     "enrolment",
     "operations",

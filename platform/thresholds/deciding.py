@@ -1,0 +1,114 @@
+"""From candidates to a decision. Pure: the same candidates and limits give the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from uuid import UUID
+
+from . import searching
+from .searching import Curves, MakeUp
+
+
+class Decision(StrEnum):
+    """What a search says of a probe."""
+
+    MATCH = "match"
+    REVIEW = "review"
+    NO_MATCH = "no_match"
+    POOR_QUALITY = "poor_quality"
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What one gallery asks: targets or scores set by hand, and by which error rates."""
+
+    calibration: UUID
+    curves: Curves
+    match_fpir: float
+    review_fpir: float
+    margin: float
+    match_score: float | None = None
+    review_score: float | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The thresholds of one search.
+
+    Of several galleries the strictest count: the highest threshold, the widest margin, and for a
+    score the highest `stranger_rate`.
+    """
+
+    make_up: MakeUp
+    standards: tuple[Standard, ...]
+
+    @property
+    def searched(self) -> int:
+        """N."""
+        return round(searching.size(self.make_up))
+
+    @property
+    def tier(self) -> int:
+        """For how many templates the thresholds are good."""
+        return searching.tier(self.searched)
+
+    @cached_property
+    def _at_tier(self) -> MakeUp:
+        return searching.at_size(self.make_up, self.tier)
+
+    @cached_property
+    def match(self) -> float:
+        """At or above it is a match. Above 1: nobody can be."""
+        return max(
+            each.match_score
+            if each.match_score is not None
+            else searching.threshold(each.curves, self._at_tier, each.match_fpir)
+            for each in self.standards
+        )
+
+    @cached_property
+    def review(self) -> float:
+        """From it on, below a match, a person decides."""
+        return max(
+            each.review_score
+            if each.review_score is not None
+            else searching.threshold(each.curves, self._at_tier, each.review_fpir)
+            for each in self.standards
+        )
+
+    @property
+    def margin(self) -> float:
+        """How many times likelier a stranger the second must be."""
+        return max(each.margin for each in self.standards)
+
+    @property
+    def is_overridden(self) -> bool:
+        """Whether somebody has set one of the scores by hand."""
+        return any(
+            score is not None
+            for each in self.standards
+            for score in (each.match_score, each.review_score)
+        )
+
+    def stranger_rate(self, score: float) -> float:
+        """How likely somebody who is not enrolled would score so high in this search."""
+        return max(
+            searching.stranger_rate(each.curves, self.make_up, score) for each in self.standards
+        )
+
+    def decide(self, scores: Sequence[float]) -> Decision:
+        """What candidates with these scores, best first, of different people, amount to."""
+        if not scores or scores[0] < self.review:
+            return Decision.NO_MATCH
+        if scores[0] < self.match or self._is_close(scores):
+            return Decision.REVIEW
+        return Decision.MATCH
+
+    def _is_close(self, scores: Sequence[float]) -> bool:
+        """Whether the second might as well be the right one."""
+        if len(scores) == 1 or scores[1] < self.review:
+            return False
+        return self.stranger_rate(scores[1]) < self.margin * self.stranger_rate(scores[0])

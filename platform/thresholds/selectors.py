@@ -1,0 +1,147 @@
+"""Which calibration and which thresholds count for a search."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from uuid import UUID
+
+from django.db.models import Q
+
+from people.models import Gallery
+from vectors.selectors import make_up
+
+from .curves import Curve
+from .deciding import Limits, Standard
+from .models import Calibration, Policy
+from .searching import Curves, MakeUp, at_size, miss_rate
+
+
+def policy_of(gallery: Gallery) -> Policy:
+    """A gallery's policy; that of new galleries, not stored, if nobody has changed it."""
+    return Policy.objects.filter(gallery=gallery).first() or Policy(gallery=gallery)
+
+
+def calibration_of(gallery: Gallery, policy: Policy | None = None) -> Calibration | None:
+    """The one its policy names, else the newest of its own people, else of its model.
+
+    One of another model is none: a gallery that has just changed its network.
+    """
+    return _newest(gallery.model, gallery, policy or policy_of(gallery))
+
+
+def _newest(model: str, gallery: Gallery | None, policy: Policy) -> Calibration | None:
+    fitting = Calibration.objects.filter(model=model).defer("curves")
+    if policy.calibration_id is not None:
+        named = fitting.filter(pk=policy.calibration_id).first()
+        if named is not None:
+            return named
+    rows = list(fitting.filter(Q(gallery=gallery) | Q(gallery=None)))
+    # Own ones first; here, since databases don't agree where nulls stand.
+    return max(rows, key=lambda each: (each.gallery_id is not None, each.version), default=None)
+
+
+def curves_of(calibration: Calibration) -> Curves:
+    """Its curves, by the number of photos."""
+    return _decoded(calibration.public_id)
+
+
+@lru_cache(maxsize=64)
+def _decoded(public_id: UUID) -> Mapping[int, Curve]:
+    """A calibration never changes, so it is read once in a process.
+
+    By its public id: a number may come again after a transaction that was rolled back.
+    """
+    figures = Calibration.objects.values_list("curves", flat=True).get(public_id=public_id)
+    return {int(k): Curve.from_json(each) for k, each in figures.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verifying:
+    """What 1:1 comparisons are judged by: N is 1, so the threshold is the lowest there is."""
+
+    curve: Curve
+    target: float
+
+    @property
+    def threshold(self) -> float:
+        """From this score on it is a match."""
+        return self.curve.score_at(self.target)
+
+    def fmr(self, score: float) -> float:
+        """How often two people's photos score as high."""
+        return self.curve.fmr(score)
+
+
+def verification_standard(model: str, gallery: Gallery | None = None) -> Verifying | None:
+    """For two photos by a model, as a gallery wants it or by the defaults; None uncalibrated."""
+    policy = policy_of(gallery) if gallery else Policy()
+    calibration = _newest(model, gallery, policy)
+    if calibration is None:
+        return None
+    return Verifying(curves_of(calibration)[1], policy.verify_fmr)
+
+
+def standard_of(gallery: Gallery, policy: Policy | None = None) -> Standard | None:
+    """What a gallery asks of a match; None without a calibration for its model."""
+    policy = policy or policy_of(gallery)
+    calibration = calibration_of(gallery, policy)
+    if calibration is None:
+        return None
+    return Standard(
+        calibration=calibration.public_id,
+        curves=curves_of(calibration),
+        match_fpir=policy.match_fpir,
+        review_fpir=policy.review_fpir,
+        margin=policy.margin,
+        match_score=policy.match_score,
+        review_score=policy.review_score,
+    )
+
+
+def limits(galleries: Sequence[Gallery]) -> Limits | None:
+    """The thresholds of a search of these galleries now.
+
+    None when one of them has no calibration for its model: then there are scores, and no
+    decisions.
+    """
+    standards = [standard_of(gallery) for gallery in galleries]
+    known = tuple(each for each in standards if each is not None)
+    return Limits(make_up(galleries), known) if len(known) == len(standards) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a policy means in a gallery of some size."""
+
+    searched: int
+    tier: int
+    match: float
+    review: float
+    match_fpir: float
+    review_fpir: float
+    match_fnir: float
+    review_fnir: float
+
+
+def outlooks(gallery: Gallery, policy: Policy) -> list[Outlook]:
+    """At today's size and at ten times; none without a calibration of the gallery's model."""
+    standard = standard_of(gallery, policy)
+    if standard is None:
+        return []
+    counts = make_up([gallery])
+    now = max(sum(counts.values()), 1)
+    return [_outlook(standard, at_size(counts, size)) for size in (now, 10 * now)]
+
+
+def _outlook(standard: Standard, counts: MakeUp) -> Outlook:
+    asked = Limits(counts, (standard,))
+    return Outlook(
+        searched=asked.searched,
+        tier=asked.tier,
+        match=asked.match,
+        review=asked.review,
+        match_fpir=asked.stranger_rate(asked.match),
+        review_fpir=asked.stranger_rate(asked.review),
+        match_fnir=miss_rate(standard.curves, counts, asked.match),
+        review_fnir=miss_rate(standard.curves, counts, asked.review),
+    )
