@@ -18,6 +18,7 @@ from photos.pipeline import warm_up, work_in_bulk
 from photos.services import LEASE, release_held_by
 
 from .deadline import deadline
+from .giving_back import given_back
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +50,9 @@ def load_networks(sender: Any, **_: Any) -> None:
 @app.task(name=PROCESS_PHOTOS, bind=True)
 def process(self: Task[..., None], photo_ids: Sequence[str]) -> None:
     """Process these photos and others that wait, a chunk of them; then ask for the next chunk."""
-    with deadline(TASK_SECONDS):
-        processed = process_photos(
-            [UUID(each) for each in photo_ids], worker=self.request.hostname or ""
-        )
+    worker = self.request.hostname or ""
+    with deadline(TASK_SECONDS), given_back(release_held_by, worker):
+        processed = process_photos([UUID(each) for each in photo_ids], worker=worker)
     if processed:
         give_back_free_memory()
         enqueue(PROCESS_PHOTOS, [])

@@ -15,6 +15,8 @@ from vectors.errors import IndexUnavailable
 from vectors.lease import release_held_by
 from vectors.selectors import live_generations
 
+from .giving_back import given_back
+
 logger = logging.getLogger(__name__)
 
 # A generation that is being filled lets the others have their turn after so long.
@@ -35,7 +37,8 @@ def apply(self: Task[..., None], generation_id: str) -> None:
     """Write what is dirty of a generation; if Milvus is away, the sweeper asks again."""
     holder = self.request.hostname or ""
     try:
-        applied = work(UUID(generation_id), seconds=TURN_SECONDS, holder=holder)
+        with given_back(release_held_by, holder):
+            applied = work(UUID(generation_id), seconds=TURN_SECONDS, holder=holder)
     except IndexUnavailable as error:
         logger.warning("index %s waits for Milvus: %s", generation_id, error.detail)
         return

@@ -16,6 +16,7 @@ from embedder.images import ImageInfo
 from embedder.types import Box, Detection, Face
 from people.access import gallery_for
 from people.models import MODEL_LENGTH, Role
+from people.selectors import person_for
 from photos.faces import box_figures, landmark_figures
 from thresholds.deciding import Decision, Limits
 
@@ -25,6 +26,7 @@ from .services import FoundFace, Lookup, Probes, Verification
 
 MAX_GALLERIES = 20
 MAX_TOP_K = 100
+MAX_PEOPLE = 1_000
 
 
 class IdsField(serializers.ListField):
@@ -62,17 +64,33 @@ class IdentifyRequestSerializer(serializers.Serializer[Any]):
         help_text="Which of the faces found to look up.",
     )
     box = BoxField(required=False, help_text="Look up only the face in this box.")
+    people = IdsField(
+        child=serializers.UUIDField(),
+        required=False,
+        min_length=1,
+        max_length=MAX_PEOPLE,
+        help_text="Search among these people alone.",
+    )
     any_quality = serializers.BooleanField(
         default=False, help_text="Decide on faces that are too poor to be compared, too."
     )
 
 
 class VerifyRequestSerializer(serializers.Serializer[Any]):
-    """Two photos, each with one face."""
+    """Two photos, each with one face; or one, and an enrolled person."""
 
     first = serializers.FileField(allow_empty_file=True)
-    second = serializers.FileField(allow_empty_file=True)
+    second = serializers.FileField(allow_empty_file=True, required=False)
+    person = serializers.UUIDField(required=False, help_text="In place of the second photo.")
     model = ModelField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """One of the two, and a model only where no gallery says it."""
+        if ("second" in attrs) == ("person" in attrs):
+            raise serializers.ValidationError("Send a second photo, or a person's id.")
+        if "person" in attrs and attrs["model"]:
+            raise serializers.ValidationError("A person's gallery says the model. Leave it out.")
+        return attrs
 
 
 class DetectRequestSerializer(serializers.Serializer[Any]):
@@ -259,6 +277,7 @@ class IdentifyView(ActorMixin):
             faces=Probes(fields["faces"]),
             box=Box(**fields["box"]) if "box" in fields else None,
             any_quality=fields["any_quality"],
+            among=fields.get("people"),
         )
         return Response(
             {
@@ -280,7 +299,7 @@ class VerifyView(ActorMixin):
     @extend_schema(
         operation_id="verify",
         tags=["identify"],
-        summary="Is it the same person? Compare the faces of two photos (1:1)",
+        summary="Is it the same person? Compare a photo with another, or with a person (1:1)",
         request={"multipart/form-data": VerifyRequestSerializer},
         responses={200: VerificationSerializer, **UPLOAD_PROBLEMS, **FACE_PROBLEMS},
     )
@@ -289,9 +308,7 @@ class VerifyView(ActorMixin):
         serializer = VerifyRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
-        answer = services.verify(
-            self.actor, fields["first"].read(), fields["second"].read(), model=fields["model"]
-        )
+        answer = self._answer(fields)
         faces = [
             {"photo": _info(info), **_face(face)}
             for face, info in zip(answer.faces, answer.infos, strict=True)
@@ -307,6 +324,13 @@ class VerifyView(ActorMixin):
                 "timings_ms": answer.timings,
             }
         )
+
+    def _answer(self, fields: dict[str, Any]) -> Verification:
+        first = fields["first"].read()
+        if "person" in fields:
+            person = person_for(self.actor, fields["person"], Role.VIEWER)
+            return services.verify_person(self.actor, person, first)
+        return services.verify(self.actor, first, fields["second"].read(), model=fields["model"])
 
 
 class DetectView(ActorMixin):

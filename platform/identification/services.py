@@ -4,31 +4,34 @@ The probe is embedded in the process that answers: one picture, low latency. Not
 stored.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 from time import perf_counter
+from uuid import UUID
 
 import numpy as np
 
 from accounts.actors import Actor
-from common.errors import Problem, Unprocessable
+from common.errors import NotFound, Problem, Unprocessable
 from embedder.gates import DEFAULT_GATES, Fault, Gates, strictest
 from embedder.images import DecodedImage, ImageInfo
 from embedder.types import Box, Detection, Face, Quality
 from people.access import require, require_member
 from people.catalogue import default_model, installed_model
-from people.models import Gallery, Role
+from people.models import Gallery, Person, Role
 from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
 from photos.intake import decode_photo
 from thresholds.deciding import Decision, Limits
-from thresholds.selectors import limits, policy_of, verification_standard
+from thresholds.selectors import Verifying, limits, policy_of, verification_standard
+from vectors.codec import DIMENSION, FloatArray, decode
 from vectors.errors import IndexUnavailable
 from vectors.milvus import ping
-from vectors.selectors import search, searchable_count
+from vectors.models import PersonTemplate
+from vectors.selectors import Match, make_up, search, search_among
 
 from .selectors import Candidate, candidates
 from .timing import Stopwatch, counted
@@ -79,7 +82,7 @@ class Identification:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The score of two photos' faces, and those faces.
+    """The score of two photos' faces, or of a photo's and a person's template, and those faces.
 
     threshold: the score from which on it is a match; None without a calibration. fmr: how often
     two people's photos score as high.
@@ -89,8 +92,8 @@ class Verification:
     threshold: float | None
     fmr: float | None
     model: str
-    faces: tuple[Face, Face]
-    infos: tuple[ImageInfo, ImageInfo]
+    faces: tuple[Face, ...]
+    infos: tuple[ImageInfo, ...]
     timings: dict[str, float]
 
 
@@ -123,30 +126,69 @@ def identify(
     faces: Probes = Probes.ALL,
     box: Box | None = None,
     any_quality: bool = False,
+    among: Sequence[UUID] | None = None,
 ) -> Identification:
     """Look up the faces of a photo in galleries that share one model, and decide.
 
     A given `box` chooses the face it overlaps most; no face found is an answer, not an error. A
     face that is too poor to be compared is looked up all the same, and gets a decision only with
-    `any_quality`.
+    `any_quality`. `among` (public ids) searches these people alone: N is their number then.
 
     Raises:
         BadPhoto, TooLarge: the file can't be used.
         Problem: the galleries have several models (`several_models`).
+        NotFound: somebody of `among` is in none of the galleries.
         IndexUnavailable: Milvus is away or the index is not ready; never "no match".
     """
     for gallery in galleries:
         require(actor, gallery, Role.VIEWER)
     model = _one_model(galleries)
+    people = None if among is None else _people(galleries, among)
     watch = Stopwatch("identify")
     with watch.stage("decode"):
         image = decode_photo(data)
     found = _recognise(model, image, partial(_chosen, image=image, faces=faces, box=box), watch)
+    probes = np.array([face.template for face in found], np.float32).reshape(-1, DIMENSION)
+    with watch.stage("search"):
+        matches, counts = _search(galleries, probes, people, max(top_k, RUNNER_UP))
     with watch.stage("thresholds"):
-        limits_now = limits(galleries)
-        searched = searchable_count(galleries) if limits_now is None else limits_now.searched
-    lookups = _look_up(galleries, found, top_k, limits_now, watch, any_quality=any_quality)
-    return Identification(image.info, model, limits_now, searched, lookups, watch.milliseconds())
+        asked = limits(galleries, counts)
+        searched = sum(counts.values())
+    with watch.stage("score"):
+        ranked = candidates(galleries, probes, matches)
+    with watch.stage("decide"):
+        probing = None if any_quality else _probe_gates(galleries)
+        enrolling = strictest([gallery.gates for gallery in galleries])
+        lookups = [
+            Lookup(
+                face,
+                best[:top_k],
+                _faults(face, enrolling),
+                _decision(face, best, asked, probing),
+                [asked.stranger_rate(each.score) for each in best] if asked else [],
+            )
+            for face, best in zip(found, ranked, strict=True)
+        ]
+    return Identification(image.info, model, asked, searched, lookups, watch.milliseconds())
+
+
+def _people(galleries: Sequence[Gallery], public_ids: Sequence[UUID]) -> list[int]:
+    wanted = set(public_ids)
+    people = Person.objects.filter(public_id__in=wanted, gallery__in=galleries)
+    found = list(people.values_list("pk", flat=True))
+    if len(found) < len(wanted):
+        raise NotFound("person")
+    return found
+
+
+def _search(
+    galleries: Sequence[Gallery], probes: FloatArray, people: list[int] | None, limit: int
+) -> tuple[list[list[Match]], Mapping[int, int]]:
+    """Matches of each probe, `limit` at most, and what was searched."""
+    if people is not None:
+        return search_among(galleries, people, probes, limit)
+    # Two at least are asked for: whether a match is clear depends on the second.
+    return search(galleries, probes, limit), make_up(galleries)
 
 
 def _recognise(
@@ -189,38 +231,6 @@ def _chosen(
     return list(detections[:MAX_PROBES])
 
 
-def _look_up(
-    galleries: Sequence[Gallery],
-    found: Sequence[Face],
-    top_k: int,
-    limits_now: Limits | None,
-    watch: Stopwatch,
-    *,
-    any_quality: bool,
-) -> list[Lookup]:
-    if not found:
-        return []
-    probes = np.stack([face.template for face in found])
-    with watch.stage("search"):
-        # Two at least: whether a match is clear depends on the second.
-        matches = search(galleries, probes, max(top_k, RUNNER_UP))
-    with watch.stage("score"):
-        ranked = candidates(galleries, probes, matches)
-    with watch.stage("decide"):
-        enrolling = strictest([gallery.gates for gallery in galleries])
-        probing = None if any_quality else _probe_gates(galleries)
-        return [
-            Lookup(
-                face,
-                best[:top_k],
-                _faults(face, enrolling),
-                _decision(face, best, limits_now, probing),
-                [limits_now.stranger_rate(each.score) for each in best] if limits_now else [],
-            )
-            for face, best in zip(found, ranked, strict=True)
-        ]
-
-
 def _probe_gates(galleries: Sequence[Gallery]) -> Gates:
     """What a probe must be like to be decided on: size is no matter, the score shows it."""
     least = max(policy_of(gallery).min_probe_quality for gallery in galleries)
@@ -228,13 +238,13 @@ def _probe_gates(galleries: Sequence[Gallery]) -> Gates:
 
 
 def _decision(
-    face: Face, best: Sequence[Candidate], limits_now: Limits | None, probing: Gates | None
+    face: Face, best: Sequence[Candidate], asked: Limits | None, probing: Gates | None
 ) -> Decision | None:
-    if limits_now is None:
+    if asked is None:
         return None
     if probing is not None and _faults(face, probing):
         return Decision.POOR_QUALITY
-    return limits_now.decide([each.score for each in best])
+    return asked.decide([each.score for each in best])
 
 
 def _faults(face: Face, gates: Gates) -> list[Fault]:
@@ -257,28 +267,59 @@ def verify(actor: Actor, first: bytes, second: bytes, *, model: str = "") -> Ver
     require_member(actor)
     model = _installed(model)
     watch = Stopwatch("verify")
+    faces, infos = _single_faces(model, [first, second], watch)
+    score = float(faces[0].template @ faces[1].template)
+    judged = _judged(score, verification_standard(model))
+    return Verification(score, *judged, model, faces, infos, watch.milliseconds())
+
+
+@counted("verify")
+def verify_person(actor: Actor, person: Person, data: bytes) -> Verification:
+    """Compare a photo, which must show exactly one face, with an enrolled person's template.
+
+    By the gallery's own policy, and the error rates of templates of as many photos.
+
+    Raises:
+        NotFound, Forbidden: as `people.access.require`.
+        BadPhoto, TooLarge: the file can't be used.
+        Unprocessable: as `verify`; the person has no template (`not_enrolled`).
+    """
+    gallery = person.gallery
+    require(actor, gallery, Role.VIEWER)
+    template = PersonTemplate.objects.filter(person=person, model=gallery.model).first()
+    if template is None:
+        raise Unprocessable(
+            "Nobody can be compared with this person: no photo of theirs is enrolled. Add one.",
+            code="not_enrolled",
+        )
+    watch = Stopwatch("verify")
+    faces, infos = _single_faces(gallery.model, [data], watch)
+    score = float(decode(bytes(template.vector)) @ faces[0].template)
+    standard = verification_standard(gallery.model, gallery, template.face_count)
+    judged = _judged(score, standard)
+    return Verification(score, *judged, gallery.model, faces, infos, watch.milliseconds())
+
+
+def _single_faces(
+    model: str, photos: Sequence[bytes], watch: Stopwatch
+) -> tuple[tuple[Face, ...], tuple[ImageInfo, ...]]:
+    """The one usable face of each photo."""
     with watch.stage("decode"):
-        images = [_decode_numbered(number, data) for number, data in ((1, first), (2, second))]
+        images = [_decode_numbered(number, data) for number, data in enumerate(photos, start=1)]
     with watch.stage("detect"):
         detections = pipeline.detect(model, images)
     for number, found in enumerate(detections, start=1):
         _check_one_face(number, found)
     with watch.stage("embed"):
-        (one,), (other,) = pipeline.embed(model, images, detections)
-    _check_usable(1, one)
-    _check_usable(2, other)
-    score = float(one.template @ other.template)
-    standard = verification_standard(model)
-    infos = (images[0].info, images[1].info)
-    return Verification(
-        score,
-        standard.threshold if standard else None,
-        standard.fmr(score) if standard else None,
-        model,
-        (one, other),
-        infos,
-        watch.milliseconds(),
-    )
+        faces = tuple(face for (face,) in pipeline.embed(model, images, detections))
+    for number, face in enumerate(faces, start=1):
+        _check_usable(number, face)
+    return faces, tuple(image.info for image in images)
+
+
+def _judged(score: float, standard: Verifying | None) -> tuple[float | None, float | None]:
+    """The threshold, and the FMR at the score."""
+    return (None, None) if standard is None else (standard.threshold, standard.fmr(score))
 
 
 def _installed(model: str) -> str:
@@ -286,7 +327,7 @@ def _installed(model: str) -> str:
 
 
 def _decode_numbered(number: int, data: bytes) -> DecodedImage:
-    """Decode one of two photos; an error says which."""
+    """Decode one of the photos; an error says which."""
     try:
         return decode_photo(data)
     except Problem as problem:

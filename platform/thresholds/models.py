@@ -92,7 +92,8 @@ class Policy(models.Model):
     )
     calibration = models.ForeignKey(
         Calibration,
-        on_delete=models.PROTECT,
+        # Unless the gallery goes, and its own calibrations and its policy with it.
+        on_delete=models.RESTRICT,
         null=True,
         blank=True,
         help_text="Empty: the newest of its own, or of its model.",

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from people.models import Gallery
 from vectors.selectors import make_up
+from vectors.sizes import MOST_PHOTOS
 
 from .curves import Curve
 from .deciding import Limits, Standard
@@ -72,13 +73,18 @@ class Verifying:
         return self.curve.fmr(score)
 
 
-def verification_standard(model: str, gallery: Gallery | None = None) -> Verifying | None:
-    """For two photos by a model, as a gallery wants it or by the defaults; None uncalibrated."""
+def verification_standard(
+    model: str, gallery: Gallery | None = None, photos: int = 1
+) -> Verifying | None:
+    """For a probe and a template of so many photos, as a gallery wants it or by the defaults.
+
+    None without a calibration.
+    """
     policy = policy_of(gallery) if gallery else Policy()
     calibration = _newest(model, gallery, policy)
     if calibration is None:
         return None
-    return Verifying(curves_of(calibration)[1], policy.verify_fmr)
+    return Verifying(curves_of(calibration)[min(photos, MOST_PHOTOS)], policy.verify_fmr)
 
 
 def standard_of(gallery: Gallery, policy: Policy | None = None) -> Standard | None:
@@ -98,15 +104,17 @@ def standard_of(gallery: Gallery, policy: Policy | None = None) -> Standard | No
     )
 
 
-def limits(galleries: Sequence[Gallery]) -> Limits | None:
-    """The thresholds of a search of these galleries now.
+def limits(galleries: Sequence[Gallery], among: MakeUp | None = None) -> Limits | None:
+    """The thresholds of a search of these galleries now, or among some of their people.
 
     None when one of them has no calibration for its model: then there are scores, and no
     decisions.
     """
     standards = [standard_of(gallery) for gallery in galleries]
     known = tuple(each for each in standards if each is not None)
-    return Limits(make_up(galleries), known) if len(known) == len(standards) else None
+    if len(known) < len(standards):
+        return None
+    return Limits(make_up(galleries) if among is None else among, known)
 
 
 @dataclass(frozen=True, slots=True)

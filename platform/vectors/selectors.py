@@ -199,6 +199,34 @@ def _ranked(
     ]
 
 
+def search_among(
+    galleries: Sequence[Gallery], person_ids: Sequence[int], probes: FloatArray, top_k: int
+) -> tuple[list[list[Match]], dict[int, int]]:
+    """The `top_k` of these people most like each probe, best first, and their make-up.
+
+    Exact, from the database: a list of people is short, and no index is needed for it.
+    """
+    rows = list(
+        PersonTemplate.objects.filter(
+            person__in=person_ids,
+            person__active=True,
+            person__gallery__in=galleries,
+            model=F("person__gallery__model"),
+        ).values_list("pk", "person_id", "vector", "face_count")
+    )
+    counts: dict[int, int] = {}
+    for *_, photos in rows:
+        counts[min(photos, MOST_PHOTOS)] = counts.get(min(photos, MOST_PHOTOS), 0) + 1
+    if not rows:
+        return [[] for _ in probes], counts
+    scores = probes @ decode_many(bytes(vector) for _, _, vector, _ in rows).T
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
+    return [
+        [Match(rows[at][0], rows[at][1], float(each[at])) for at in order]
+        for each, order in zip(scores, best, strict=True)
+    ], counts
+
+
 def searchable_count(galleries: Sequence[Gallery]) -> int:
     """N: how many active templates a search of these galleries compares with.
 

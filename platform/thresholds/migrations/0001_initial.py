@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Empty: the newest of its own, or of its model.",
                         null=True,
-                        on_delete=django.db.models.deletion.PROTECT,
+                        on_delete=django.db.models.deletion.RESTRICT,
                         to="thresholds.calibration",
                     ),
                 ),
