@@ -15,7 +15,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEFINITION := pyproject.toml constraints.txt
 
 # What `make test` runs beside the tests of a single process.
-LANES := installations on-servers faults-on-servers
+LANES := installations operations on-servers faults-on-servers
 
 .PHONY: run test $(addprefix test-,$(LANES)) check clean
 .DELETE_ON_ERROR:
@@ -24,7 +24,7 @@ run: $(VENV)/.installed
 	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
 # All at once: each waits for its own processes much of the time. Coverage is measured in the tests of
-# single processes alone: it makes whole installations a third slower, for one per cent.
+# single processes alone: it makes whole installations a third slower, for one per cent more.
 test: $(VENV)/.installed-test check
 	@$(BIN)/coverage erase
 	@echo "Tests: $(LANES) run beside the others and are shown after them ..."
@@ -33,7 +33,7 @@ test: $(VENV)/.installed-test check
 	done; \
 	trap 'kill $$lanes' INT TERM; \
 	failed=0; \
-	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(INSTALLATIONS)) || failed=1; \
+	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(INSTALLATIONS) tests/operations) || failed=1; \
 	for lane in $$lanes; do wait $$lane || failed=1; done; \
 	for lane in $(LANES); do cat .tests-$$lane.log; rm -f .tests-$$lane.log; done; \
 	exit $$failed
@@ -46,6 +46,10 @@ INSTALLATIONS := $(addprefix tests/,docker e2e faults)
 test-installations: $(VENV)/.installed-test
 	@echo "Tests of whole installations:"
 	@$(BIN)/pytest $(INSTALLATIONS)
+
+test-operations: $(VENV)/.installed-test
+	@echo "Tests of running an installation:"
+	@$(BIN)/coverage run -m pytest tests/operations
 
 test-on-servers: $(VENV)/.installed-test
 	@echo "The main flow on RabbitMQ:"
