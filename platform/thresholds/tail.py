@@ -5,7 +5,7 @@ Beyond a high enough score, what exceeds it is distributed as a generalised Pare
 
     P(score > u + x) = p (1 + shape x / scale) ** (-1 / shape)
 
-with p the share that exceeds u. Scores end, so the shape is mostly below 0.
+with p the share that exceeds u. Scores end at 1, so the shape is never above 0.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ Floats = NDArray[np.float64]
 
 # Below this a shape is taken for 0, the exponential distribution.
 _FLAT = 1e-9
-# Beyond it the mean doesn't exist and the moments mean nothing.
-_MOST_SHAPE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,9 @@ def fit(excesses: Floats, weights: Floats, begin: float, share: float) -> Tail:
     mean = float((counts * values).sum() / total)
     moment = float((counts * values * survival).sum() / total)
     gap = mean - 2 * moment
-    if gap <= 0:
-        return Tail(begin, share, _MOST_SHAPE, max(mean * (1 - _MOST_SHAPE), _FLAT))
-    shape = min(2 - mean / gap, _MOST_SHAPE)
+    shape = 2 - mean / gap if gap > 0 else 0.0
+    if shape >= 0:
+        # What ends can't have a heavier tail than the exponential one; a fit that says so has met
+        # wrong labels, or few values.
+        return Tail(begin, share, 0.0, max(mean, _FLAT))
     return Tail(begin, share, shape, max(2 * mean * moment / gap, _FLAT))

@@ -8,13 +8,22 @@ import pytest
 from thresholds.tail import fit
 
 
-@pytest.mark.parametrize("shape", [-0.4, -0.1, 0.0, 0.2])
+@pytest.mark.parametrize("shape", [-0.4, -0.1, 0.0])
 def test_a_pareto_is_recognised(shape: float) -> None:
     rarity = -np.log(np.random.default_rng(4).uniform(size=200_000))
     excesses = 0.05 * (rarity if shape == 0 else np.expm1(shape * rarity) / shape)
     found = fit(excesses, np.ones_like(excesses), begin=0.3, share=1e-3)
     assert found.shape == pytest.approx(shape, abs=0.01)
     assert found.scale == pytest.approx(0.05, rel=0.02)
+
+
+def test_no_tail_is_heavier_than_the_exponential_one() -> None:
+    rarity = -np.log(np.random.default_rng(4).uniform(size=200_000))
+    found = fit(0.05 * np.expm1(0.2 * rarity) / 0.2, np.ones_like(rarity), begin=0.3, share=1e-3)
+    assert found.shape == 0
+    assert found.scale == pytest.approx(0.05 / (1 - 0.2), rel=0.02)  # the mean
+    same = fit(np.full(300, 0.02), np.ones(300), begin=0.3, share=1e-3)
+    assert (same.shape, same.scale) == (0, pytest.approx(0.02))
 
 
 def test_the_normal_s_far_tail_is_foretold_from_its_near_one() -> None:
