@@ -38,7 +38,7 @@ PHOTOS = 64
 WARM_UP = 2.0
 EMBEDDER = ("decode", "wait", "detect", "embed")
 INDEX = ("search",)
-STAGES = ("decode", "wait", "detect", "embed", "thresholds", "search", "score", "decide")
+STAGES = ("decode", "wait", "detect", "embed", "search", "thresholds", "score", "decide", "log")
 
 # Run by `manage.py shell` of the installation: people with random templates, noted for the index.
 FILL = """

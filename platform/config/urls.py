@@ -8,7 +8,7 @@ from rest_framework.routers import SimpleRouter
 
 from common.health import healthz
 from enrolment.api import PersonViewSet, PhotoViewSet
-from identification.api import DetectView, IdentifyView, VerifyView
+from identification.api import DetectView, IdentifyView, SearchViewSet, VerifyView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
@@ -21,6 +21,7 @@ router.register("people", PersonViewSet)
 router.register("photos", PhotoViewSet)
 router.register("faces", FaceViewSet)
 router.register("calibrations", CalibrationViewSet)
+router.register("searches", SearchViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),

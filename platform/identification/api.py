@@ -1,16 +1,23 @@
-"""Identify, verify and detect over HTTP. Nothing of a probe is stored."""
+"""Identify, verify and detect over HTTP, and the log of searches. Of a probe its hash is kept."""
 
-from collections.abc import Sequence
-from typing import Any
+import csv
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
 
-from drf_spectacular.utils import extend_schema
+import django_filters
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import ActorMixin
+from accounts.api import ActorMixin, ReadViewSet
 from common.api import UPLOAD_PROBLEMS, BoxField, BoxSerializer, problem
+from common.cells import harmless
 from embedder.gates import Fault
 from embedder.images import ImageInfo
 from embedder.types import Box, Detection, Face
@@ -18,11 +25,13 @@ from people.access import gallery_for
 from people.models import MODEL_LENGTH, Role
 from people.selectors import person_for
 from photos.faces import box_figures, landmark_figures
-from thresholds.deciding import Decision, Limits
+from thresholds.deciding import Decision
 
 from . import services
+from .models import REASON_LENGTH, Search
+from .searches import Lookup, limit_figures, visible_searches
 from .selectors import Candidate
-from .services import FoundFace, Lookup, Probes, Verification
+from .services import FoundFace, Probes, Verification
 
 MAX_GALLERIES = 20
 MAX_TOP_K = 100
@@ -70,6 +79,12 @@ class IdentifyRequestSerializer(serializers.Serializer[Any]):
         min_length=1,
         max_length=MAX_PEOPLE,
         help_text="Search among these people alone.",
+    )
+    reason = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=REASON_LENGTH,
+        help_text="Why, or a case number; for the search log. Some galleries want it.",
     )
     any_quality = serializers.BooleanField(
         default=False, help_text="Decide on faces that are too poor to be compared, too."
@@ -195,6 +210,7 @@ class IdentificationSerializer(serializers.Serializer[Any]):
     for each 10,000 people, half a minute at most. `wait` in `timings_ms` is for other lookups.
     """
 
+    search = serializers.UUIDField(help_text="The entry of the search log, see `/searches`.")
     photo = PhotoInfoSerializer()
     model = serializers.CharField()
     searched = serializers.IntegerField()
@@ -278,17 +294,116 @@ class IdentifyView(ActorMixin):
             box=Box(**fields["box"]) if "box" in fields else None,
             any_quality=fields["any_quality"],
             among=fields.get("people"),
+            reason=fields["reason"],
         )
         return Response(
             {
+                "search": str(answer.search),
                 "photo": _info(answer.info),
                 "model": answer.model,
                 "searched": answer.searched,
-                "thresholds": _limits(answer.limits),
+                "thresholds": limit_figures(answer.limits),
                 "faces": [_lookup(each) for each in answer.lookups],
                 "timings_ms": answer.timings,
             }
         )
+
+
+class SearchSerializer(serializers.ModelSerializer[Search]):
+    """An entry of the search log."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    galleries = serializers.SerializerMethodField()
+    thresholds = LimitsSerializer(allow_null=True)
+
+    class Meta:
+        model = Search
+        fields: ClassVar[list[str]] = [
+            "id", "created_at", "actor", "reason", "probe", "galleries", "among", "model",
+            "searched", "thresholds", "faces",
+        ]  # fmt: skip
+
+    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
+    def get_galleries(self, search: Search) -> list[str]:
+        """Their ids."""
+        return [str(each.public_id) for each in search.galleries.all()]
+
+
+class SearchFilter(django_filters.FilterSet):
+    """`?gallery=&actor=&reason=&decision=&after=&before=`."""
+
+    gallery = django_filters.UUIDFilter(field_name="galleries__public_id")
+    reason = django_filters.CharFilter(lookup_expr="icontains", max_length=REASON_LENGTH)
+    after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Search
+        fields: ClassVar[list[str]] = ["actor", "probe"]
+
+
+EXPORTED = (
+    "search", "at", "actor", "reason", "galleries", "probe", "searched", "tier", "match", "review",
+    "face", "decision", "person", "score", "stranger_rate",
+)  # fmt: skip
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List searches: your own, or all as a reviewer"),
+    retrieve=extend_schema(summary="Show a search"),
+)
+class SearchViewSet(ReadViewSet[Search]):
+    """The log of lookups: who looked for whom, why, and what it was told."""
+
+    queryset = Search.objects.none()
+    serializer_class = SearchSerializer
+    filterset_class = SearchFilter
+
+    def get_queryset(self) -> QuerySet[Search]:
+        """Those that the caller may see, the newest first."""
+        return visible_searches(self.actor).order_by("-created_at", "-id")
+
+    @extend_schema(
+        summary="Export searches as CSV: a row for each face",
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+        filters=True,
+    )
+    @action(detail=False, url_path="export", pagination_class=None)
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """With the filters of the list."""
+        found = self.filter_queryset(self.get_queryset())
+        answer = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = 'attachment; filename="searches.csv"'
+        return answer
+
+
+class _Echo:
+    """A file whose writes are returned."""
+
+    def write(self, line: str) -> str:
+        """The line."""
+        return line
+
+
+def _lines(searches: QuerySet[Search]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(EXPORTED)
+    for search in searches.iterator(chunk_size=500):
+        for number, face in enumerate(search.faces or [{}], start=1):
+            yield writer.writerow([harmless(cell) for cell in _cells(search, number, face)])
+
+
+def _cells(search: Search, number: int, face: dict[str, Any]) -> list[Any]:
+    asked: dict[str, Any] = search.thresholds or {}
+    best: dict[str, Any] = next(iter(face.get("candidates", [])), {})
+    galleries = " ".join(str(each.public_id) for each in search.galleries.all())
+    cells = [
+        search.public_id, search.created_at.isoformat(), search.actor, search.reason, galleries,
+        search.probe, search.searched, *(asked.get(name) for name in ("tier", "match", "review")),
+        number if face else None, face.get("decision"),
+        *(best.get(name) for name in ("person", "score", "stranger_rate")),
+    ]  # fmt: skip
+    return ["" if cell is None else cell for cell in cells]
 
 
 class VerifyView(ActorMixin):
@@ -392,19 +507,6 @@ def _judged(face: FoundFace) -> dict[str, Any]:
 
 def _faults(faults: Sequence[Fault]) -> list[dict[str, str]]:
     return [{"code": fault.code, "text": fault.text} for fault in faults]
-
-
-def _limits(limits: Limits | None) -> dict[str, Any] | None:
-    if limits is None:
-        return None
-    return {
-        "tier": limits.tier,
-        "match": limits.match,
-        "review": limits.review,
-        "margin": limits.margin,
-        "calibrations": sorted({str(each.calibration) for each in limits.standards}),
-        "overridden": limits.is_overridden,
-    }
 
 
 def _verified(answer: Verification) -> str | None:

@@ -33,6 +33,7 @@ from vectors.milvus import ping
 from vectors.models import PersonTemplate
 from vectors.selectors import Match, make_up, search, search_among
 
+from .searches import Asked, Lookup, log_search
 from .selectors import Candidate, candidates
 from .timing import Stopwatch, counted
 
@@ -54,24 +55,10 @@ class Probes(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """One face looked up, who it may be, best first, and what is wrong with it as a photo.
-
-    decision: None where a gallery has no calibration. stranger_rates: of each candidate, and of
-    the second at least, to compare the first with; then none as well.
-    """
-
-    face: Face
-    candidates: list[Candidate]
-    faults: list[Fault]
-    decision: Decision | None
-    stranger_rates: list[float]
-
-
-@dataclass(frozen=True, slots=True)
 class Identification:
-    """The answer to a photo."""
+    """The answer to a photo, and the entry of the search log."""
 
+    search: UUID
     info: ImageInfo
     model: str
     limits: Limits | None
@@ -127,23 +114,27 @@ def identify(
     box: Box | None = None,
     any_quality: bool = False,
     among: Sequence[UUID] | None = None,
+    reason: str = "",
 ) -> Identification:
     """Look up the faces of a photo in galleries that share one model, and decide.
 
     A given `box` chooses the face it overlaps most; no face found is an answer, not an error. A
     face that is too poor to be compared is looked up all the same, and gets a decision only with
-    `any_quality`. `among` (public ids) searches these people alone: N is their number then.
+    `any_quality`. `among` (public ids) searches these people alone: N is their number then. The
+    search is in the log before it is answered.
 
     Raises:
         BadPhoto, TooLarge: the file can't be used.
         Problem: the galleries have several models (`several_models`).
         NotFound: somebody of `among` is in none of the galleries.
+        Unprocessable: a gallery wants to know why (`reason_required`).
         IndexUnavailable: Milvus is away or the index is not ready; never "no match".
     """
     for gallery in galleries:
         require(actor, gallery, Role.VIEWER)
     model = _one_model(galleries)
     people = None if among is None else _people(galleries, among)
+    _check_reason(galleries, reason)
     watch = Stopwatch("identify")
     with watch.stage("decode"):
         image = decode_photo(data)
@@ -169,7 +160,22 @@ def identify(
             )
             for face, best in zip(found, ranked, strict=True)
         ]
-    return Identification(image.info, model, asked, searched, lookups, watch.milliseconds())
+    with watch.stage("log"):
+        wanted = Asked(actor, galleries, reason, data, None if among is None else len(among))
+        entry = log_search(wanted, model, searched, asked, lookups)
+    return Identification(
+        entry.public_id, image.info, model, asked, searched, lookups, watch.milliseconds()
+    )
+
+
+def _check_reason(galleries: Sequence[Gallery], reason: str) -> None:
+    if reason.strip():
+        return
+    if any(policy_of(gallery).requires_reason for gallery in galleries):
+        raise Unprocessable(
+            "This gallery wants a reason for each lookup, such as a case number: send `reason`.",
+            code="reason_required",
+        )
 
 
 def _people(galleries: Sequence[Gallery], public_ids: Sequence[UUID]) -> list[int]:

@@ -21,6 +21,16 @@ def visible_galleries(actor: Actor) -> QuerySet[Gallery]:
     return Gallery.objects.filter(id__in=_memberships(actor).values("gallery"))
 
 
+def galleries_where(actor: Actor, role: Role) -> QuerySet[Gallery]:
+    """The galleries where the actor has at least this role."""
+    if actor.is_site_admin:
+        return Gallery.objects.all()
+    enough = [each for each in Role if each.rank >= role.rank]
+    return Gallery.objects.filter(
+        id__in=_memberships(actor).filter(role__in=enough).values("gallery")
+    )
+
+
 def gallery_for(actor: Actor, public_id: UUID, role: Role) -> Gallery:
     """The gallery of this id, if the actor has at least `role` in it.
 

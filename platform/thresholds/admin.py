@@ -33,7 +33,8 @@ class PolicyAdmin(ReadOnlyAdmin):
     ordering = ("gallery__name",)
     fields: ClassVar[tuple[str, ...]] = (
         "gallery", "match_fpir", "review_fpir", "verify_fmr", "margin", "min_probe_quality",
-        "calibration", "match_score", "review_score", "override_reason", "now", "ten_times",
+        "requires_reason", "calibration", "match_score", "review_score", "override_reason",
+        "now", "ten_times",
     )  # fmt: skip
     readonly_fields: ClassVar[tuple[str, ...]] = ("now", "ten_times")
 

@@ -22,7 +22,9 @@ from . import services
 from .models import REASON_LENGTH, Calibration, Policy
 from .selectors import Outlook, calibration_of, outlooks, policy_of
 
-TARGETS = ("match_fpir", "review_fpir", "verify_fmr", "margin", "min_probe_quality")
+TARGETS = (
+    "match_fpir", "review_fpir", "verify_fmr", "margin", "min_probe_quality", "requires_reason",
+)  # fmt: skip
 SCORES = ("match_score", "review_score")
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from uuid import UUID
 
 from . import searching
@@ -26,7 +26,7 @@ class Standard:
     """What one gallery asks: targets or scores set by hand, and by which error rates."""
 
     calibration: UUID
-    curves: Curves
+    curves: Curves = field(compare=False, repr=False)  # the calibration's, which never change
     match_fpir: float
     review_fpir: float
     margin: float
@@ -56,28 +56,20 @@ class Limits:
         return searching.tier(self.searched)
 
     @cached_property
-    def _at_tier(self) -> MakeUp:
-        return searching.at_size(self.make_up, self.tier)
+    def _thresholds(self) -> tuple[float, float]:
+        make_up = tuple(sorted(searching.at_size(self.make_up, self.tier).items()))
+        found = [_thresholds_of(each, make_up) for each in self.standards]
+        return max(match for match, _ in found), max(review for _, review in found)
 
-    @cached_property
+    @property
     def match(self) -> float:
         """At or above it is a match. Above 1: nobody can be."""
-        return max(
-            each.match_score
-            if each.match_score is not None
-            else searching.threshold(each.curves, self._at_tier, each.match_fpir)
-            for each in self.standards
-        )
+        return self._thresholds[0]
 
-    @cached_property
+    @property
     def review(self) -> float:
         """From it on, below a match, a person decides."""
-        return max(
-            each.review_score
-            if each.review_score is not None
-            else searching.threshold(each.curves, self._at_tier, each.review_fpir)
-            for each in self.standards
-        )
+        return self._thresholds[1]
 
     @property
     def margin(self) -> float:
@@ -112,3 +104,19 @@ class Limits:
         if len(scores) == 1 or scores[1] < self.review:
             return False
         return self.stranger_rate(scores[1]) < self.margin * self.stranger_rate(scores[0])
+
+
+@lru_cache(maxsize=1_000)
+def _thresholds_of(
+    standard: Standard, make_up: tuple[tuple[int, float], ...]
+) -> tuple[float, float]:
+    """For a match and for a review. Remembered: galleries are searched more often than changed."""
+    asked = (
+        (standard.match_score, standard.match_fpir),
+        (standard.review_score, standard.review_fpir),
+    )
+    match, review = (
+        searching.threshold(standard.curves, dict(make_up), fpir) if by_hand is None else by_hand
+        for by_hand, fpir in asked
+    )
+    return match, review

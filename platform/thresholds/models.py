@@ -90,6 +90,9 @@ class Policy(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(1), is_finite],
         help_text="A probe of less quality gets no decision; 0 to 1.",
     )
+    requires_reason = models.BooleanField(
+        default=False, help_text="Whether every lookup must say why, or a case number."
+    )
     calibration = models.ForeignKey(
         Calibration,
         # Unless the gallery goes, and its own calibrations and its policy with it.

@@ -71,7 +71,8 @@ def test_a_folder_of_people(folder: Path, tmp_path: Path) -> None:
     assert figures["wrong_scores"] == []
     assert min(figures["genuine_scores"]) > max(figures["stranger_scores"])
     assert set(figures["stage_ms"]) == {
-        "decode", "wait", "detect", "embed", "search", "score", "decide", "thresholds", "total",
+        "decode", "wait", "detect", "embed", "search", "score", "decide", "thresholds", "log",
+        "total",
     }  # fmt: skip
     assert "takes faces from 70 px wide" in text
 

@@ -33,7 +33,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 PEOPLE = ("Donald_Rumsfeld", "Vladimir_Putin", "Hans_Blix")
 MODEL = "mtcnn-dlib-resnet"
 STAGES = (
-    "decode", "wait", "detect", "embed", "search", "thresholds", "score", "decide", "total",
+    "decode", "wait", "detect", "embed", "search", "thresholds", "score", "decide", "log",
+    "total",
 )  # fmt: skip
 
 
@@ -134,15 +135,17 @@ def test_the_right_person_comes_first_with_the_exact_score(
         assert abs(first["evidence"]["score"] - faces[best]) < 1e-6
 
 
-def test_a_lookup_stores_nothing(
+def test_a_lookup_stores_nothing_but_its_entry_in_the_log(
     viewer: APIClient, gallery: Gallery, enrolled: dict[str, Person], lfw: Lfw, media: Path
 ) -> None:
     before, before_files = rows(), files(media)
     with CaptureQueriesContext(connection) as captured:
         assert identify(viewer, lfw.bytes(PEOPLE[0], 3), gallery).status_code == 200
     assert (rows(), files(media)) == (before, before_files)
-    kinds = {query["sql"].split()[0] for query in captured}
-    assert kinds == {"SELECT"}
+    written = [query["sql"] for query in captured if query["sql"].split()[0] != "SELECT"]
+    tables = [sql.partition('INTO "')[2].split('"')[0] for sql in written if "INTO" in sql]
+    assert tables == ["identification_search", "identification_search_galleries"]
+    assert {sql.split()[0] for sql in written} == {"INSERT", "SAVEPOINT", "RELEASE"}
 
 
 def test_who_is_erased_inactive_or_elsewhere_is_dropped_though_milvus_still_holds_them(

@@ -8,12 +8,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from common.cells import harmless
+
 from .errors import UnusableFile
 from .rows import Refusal
 
 HEADER = ("row", "external_id", "code", "reason")
-# What a spreadsheet takes for a formula when a cell begins with it.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class RefusedFile:
@@ -47,7 +47,9 @@ class RefusedFile:
         if self._file is None or not refusals:
             return
         with _said(self._path):
-            csv.writer(self._file).writerows([_cell(value) for value in each] for each in refusals)
+            csv.writer(self._file).writerows(
+                [harmless(value) for value in each] for each in refusals
+            )
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -82,8 +84,3 @@ def _said(path: Path) -> Iterator[None]:
         raise UnusableFile(f"{path} can't be written: {error.strerror}.") from error
     except (UnicodeError, csv.Error) as error:
         raise UnusableFile(f"{path} is not a report of refused rows; name another.") from error
-
-
-def _cell(value: object) -> str:
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
