@@ -33,8 +33,9 @@ class PolicyAdmin(ReadOnlyAdmin):
     ordering = ("gallery__name",)
     fields: ClassVar[tuple[str, ...]] = (
         "gallery", "match_fpir", "review_fpir", "verify_fmr", "margin", "min_probe_quality",
-        "requires_reason", "calibration", "match_score", "review_score", "override_reason",
-        "now", "ten_times",
+        "requires_reason", "doubtful", "person_confirms", "keep_probe_days", "duplicates",
+        "misfits", "requires_document", "reviewers", "calibration", "match_score", "review_score",
+        "override_reason", "now", "ten_times",
     )  # fmt: skip
     readonly_fields: ClassVar[tuple[str, ...]] = ("now", "ten_times")
 

@@ -24,6 +24,8 @@ from .selectors import Outlook, calibration_of, outlooks, policy_of
 
 TARGETS = (
     "match_fpir", "review_fpir", "verify_fmr", "margin", "min_probe_quality", "requires_reason",
+    "doubtful", "person_confirms", "keep_probe_days", "duplicates", "misfits", "requires_document",
+    "reviewers",
 )  # fmt: skip
 SCORES = ("match_score", "review_score")
 

@@ -14,6 +14,9 @@ LEAST_TARGET, MOST_TARGET = 1e-9, 0.5
 MOST_MARGIN = 1e6
 REASON_LENGTH = 500
 
+# Probes are of people who did not ask to be kept: a year is the most.
+MOST_PROBE_DAYS = 365
+
 ScoreField: TypeAlias = "models.FloatField[float | None, float | None]"
 
 
@@ -66,8 +69,30 @@ def _override(help_text: str) -> ScoreField:
     )
 
 
+class Doubtful(models.TextChoices):
+    """What a lookup between the thresholds does."""
+
+    ANSWER = "answer", "Answer: whoever asked decides"
+    QUEUE = "queue", "Queue: it comes before a reviewer, with the face that was looked up"
+
+
+class Duplicates(models.TextChoices):
+    """What happens to somebody new who looks like somebody enrolled."""
+
+    REVIEW = "review", "Review: a person decides before they are found"
+    BLOCK = "block", "Block: they are refused"
+    ALLOW = "allow", "Allow: nobody is looked for"
+
+
+class Misfits(models.TextChoices):
+    """What happens to a photo that is unlike its person's others."""
+
+    REVIEW = "review", "Review: a person decides whether it counts"
+    ALLOW = "allow", "Allow: it counts"
+
+
 class Policy(models.Model):
-    """What a gallery asks of a match."""
+    """What a gallery asks of a match, of whoever is enrolled, and of reviewers."""
 
     gallery = models.OneToOneField(
         Gallery, on_delete=models.CASCADE, primary_key=True, related_name="policy"
@@ -92,6 +117,43 @@ class Policy(models.Model):
     )
     requires_reason = models.BooleanField(
         default=False, help_text="Whether every lookup must say why, or a case number."
+    )
+    doubtful = models.CharField(
+        max_length=10,
+        choices=Doubtful,
+        default=Doubtful.ANSWER,
+        help_text="What a lookup between the thresholds does. With `queue` its face is kept until "
+        "a reviewer has decided.",
+    )
+    person_confirms = models.BooleanField(
+        default=False, help_text="Whether every match is only a proposal, for a person to confirm."
+    )
+    keep_probe_days = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(MOST_PROBE_DAYS)],
+        help_text="For so many days the faces looked up are kept; 0: not at all.",
+    )
+    duplicates = models.CharField(
+        max_length=10,
+        choices=Duplicates,
+        default=Duplicates.REVIEW,
+        help_text="What happens to somebody new who looks like somebody enrolled.",
+    )
+    misfits = models.CharField(
+        max_length=10,
+        choices=Misfits,
+        default=Misfits.REVIEW,
+        help_text="What happens to a photo that is unlike its person's others.",
+    )
+    requires_document = models.BooleanField(
+        default=False,
+        help_text="Whether `/enrolments` wants a photo of the identity document beside the live "
+        "one.",
+    )
+    reviewers = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(2)],
+        help_text="How many decide each review; a third, if two disagree.",
     )
     calibration = models.ForeignKey(
         Calibration,
@@ -118,6 +180,13 @@ class Policy(models.Model):
                 condition=Q(match_score=None, review_score=None)
                 | Q(match_score__gte=F("review_score")),
                 name="policy_scores",
+            ),
+            models.CheckConstraint(
+                condition=Q(doubtful__in=Doubtful.values)
+                & Q(duplicates__in=Duplicates.values)
+                & Q(misfits__in=Misfits.values)
+                & Q(reviewers__gte=1, reviewers__lte=2, keep_probe_days__lte=MOST_PROBE_DAYS),
+                name="policy_choices",
             ),
         ]
 

@@ -16,7 +16,7 @@ from people.locks import lock_gallery
 from people.models import Gallery, KnownModel, Role
 
 from .measuring import TooFewError, measure
-from .models import Calibration, Policy
+from .models import Calibration, Duplicates, Policy
 from .packaged import Packaged, packaged
 from .selectors import policy_of
 from .sources import Source
@@ -180,6 +180,11 @@ def _check(policy: Policy) -> None:
         raise BadPolicy("The score for a match is below that for a review.")
     if scores[0] is not None and not policy.override_reason:
         raise BadPolicy("Scores set by hand need a reason; it stands in the audit log.")
+    if policy.person_confirms and policy.duplicates == Duplicates.BLOCK:
+        raise BadPolicy(
+            "Where a person confirms every match, nobody can be refused as a duplicate by the "
+            "machine alone. Take duplicates: review."
+        )
     chosen = policy.calibration
     if chosen is not None and chosen.model != policy.gallery.model:
         raise BadPolicy(
