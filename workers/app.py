@@ -6,6 +6,7 @@ app.conf.include = [
     "workers.heartbeat",
     "workers.photos",
     "workers.vectors",
+    "workers.admitting",
     "workers.maintenance",
 ]
 

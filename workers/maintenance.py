@@ -5,6 +5,7 @@ from uuid import UUID
 
 from common.idempotency import forget_old
 from common.queue import (
+    ADMIT_PEOPLE,
     APPLY_OUTBOX,
     MEASURE_RECALL,
     PROCESS_PHOTOS,
@@ -12,8 +13,10 @@ from common.queue import (
     enqueue,
 )
 from config.celery import app
+from enrolment.admitting import due
 from enrolment.following import follow_generations
 from enrolment.ledger import sync
+from identification.probes import forget_old_probes
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -33,6 +36,8 @@ def sweep() -> None:
         enqueue(PROCESS_PHOTOS, [])
     if follow_generations():
         enqueue(REEMBED_PHOTOS)
+    if due().exists():
+        enqueue(ADMIT_PEOPLE)
     for generation in generations_with_work():
         enqueue(APPLY_OUTBOX, str(generation))
 
@@ -86,5 +91,7 @@ def tidy() -> None:
     And write to the ledger's file what could not be written when it happened.
     """
     sync()
-    removed = remove_orphan_files(), forget_old(), forget_lost_workers()
-    logger.info("removed %d files, %d remembered answers, %d lost workers", *removed)
+    removed = remove_orphan_files(), forget_old(), forget_lost_workers(), forget_old_probes()
+    logger.info(
+        "removed %d files, %d remembered answers, %d lost workers, %d faces looked up", *removed
+    )

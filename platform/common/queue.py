@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 PROCESS_PHOTOS = "photos.process"
 REEMBED_PHOTOS = "photos.reembed"
 APPLY_OUTBOX = "vectors.apply_outbox"
+ADMIT_PEOPLE = "enrolment.admit"
 MEASURE_RECALL = "maintenance.measure_recall"
 
 

@@ -56,6 +56,7 @@ task_default_queue = "photos"
 task_routes = {
     "photos.*": {"queue": "photos"},
     "vectors.*": {"queue": "index"},
+    "enrolment.admit": {"queue": "index"},
     # Prompt, unlike the rest of what runs by the clock.
     "maintenance.sweep": {"queue": "index"},
     "maintenance.*": {"queue": "maintenance"},

@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from people.models import Person
 from photos.models import Face, PhotoState
-from vectors.codec import FloatArray, decode, decode_many, fuse
+from vectors.codec import decode, decode_many, fuse
 from vectors.models import PersonTemplate
 from vectors.selectors import models_of
 from vectors.services import remove_templates, store_template
@@ -28,20 +26,35 @@ def refresh_template(
 ) -> PersonTemplate | None:
     """Fuse the person's enrolled faces of one model anew, with `new_face` among them.
 
-    What was brought ready-made counts for as many faces as it was made of. With neither that nor
-    a face the template goes too. The caller holds the person's row. Returns the template, or None.
+    What was brought ready-made, for them or for somebody who turned out to be them, counts for as
+    many faces as it was made of. With neither that nor a face the template goes too. The caller
+    holds the person's row. Returns the template, or None.
     """
     faces = [*_enrolled(person, model), *([] if new_face is None else [new_face])]
-    given = _given(person, model)
-    if not faces:
-        return _as_given(person, model, given)
-    vectors = decode_many(bytes(face.vector) for face in faces)
-    counts = [1] * len(faces)
-    if given is not None:
-        vectors, counts = np.vstack([vectors, decode(given.vector)]), [*counts, given.faces]
-    template = _store(person, model, fuse(vectors, counts), sum(counts), given)
+    own = _given(person, model)
+    given = [each for each in (own, *_given_of_merged(person, model)) if each is not None]
+    if not faces and not given:
+        remove_templates(person, model)
+        return None
+    vectors = [bytes(face.vector) for face in faces] + [each.vector for each in given]
+    counts = [1] * len(faces) + [each.faces for each in given]
+    if len(vectors) == 1:  # as it is, to the last bit
+        template = store_template(person, decode(vectors[0]), counts[0], model)
+    else:
+        template = store_template(person, fuse(decode_many(vectors), counts), sum(counts), model)
+    # Beside it what was brought, if it is more than that.
+    template.given_vector = own.vector if own and len(vectors) > 1 else None
+    template.save(update_fields=["given_vector"])
     Face.objects.filter(pk__in=[face.pk for face in faces]).update(template=template)
     return template
+
+
+def merged_into(person: Person) -> list[Person]:
+    """Everybody who turned out to be this person, also by way of others; the nearest last."""
+    found: list[Person] = []
+    for each in person.merged_from.order_by("pk"):
+        found += [*merged_into(each), each]
+    return found
 
 
 def _enrolled(person: Person, model: str) -> list[Face]:
@@ -71,19 +84,5 @@ def _given(person: Person, model: str) -> _Given | None:
     return _Given(bytes(template.given_vector or template.vector), template.given_faces)
 
 
-def _as_given(person: Person, model: str, given: _Given | None) -> PersonTemplate | None:
-    """With no face left: what was brought, as it was, or nothing."""
-    if given is None:
-        remove_templates(person, model)
-        return None
-    return _store(person, model, decode(given.vector), given.faces, None)
-
-
-def _store(
-    person: Person, model: str, vector: FloatArray, count: int, given: _Given | None
-) -> PersonTemplate:
-    """Store the template and beside it what was brought, if it is more than that."""
-    template = store_template(person, vector, count, model)
-    template.given_vector = given.vector if given else None
-    template.save(update_fields=["given_vector"])
-    return template
+def _given_of_merged(person: Person, model: str) -> list[_Given | None]:
+    return [_given(each, model) for each in merged_into(person)]

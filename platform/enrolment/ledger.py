@@ -10,12 +10,14 @@ from common.errors import NotFound
 from people.models import Person
 
 from . import ledger_file
+from .identities import take_back
 from .ledger_file import LedgerError
-from .models import Erasure
+from .models import Erasure, IdentityChange, IdentityKind
 from .services import erase
 
 logger = logging.getLogger(__name__)
 
+ACTOR = system("ledger")
 _ROWS = 1000
 
 
@@ -71,8 +73,21 @@ def _learn() -> int:
 def _erase_again(person: Person) -> int:
     try:
         with transaction.atomic():
-            erase(system("ledger"), person, replayed=True)
+            erase(ACTOR, _by_themselves(person), replayed=True)
     except NotFound:
         return 0  # somebody else replays too
     logger.warning("person %s was back and is erased again", person.public_id)
     return 1
+
+
+def _by_themselves(person: Person) -> Person:
+    """Somebody as they are without the merges of an older backup: their photos are theirs again."""
+    while True:
+        person = Person.objects.select_related("gallery").get(pk=person.pk)
+        if person.merged_into is None:
+            return person
+        merges = IdentityChange.objects.filter(kind=IdentityKind.MERGE, undone_at=None)
+        outermost = person
+        while (into := outermost.merged_into) is not None and into.merged_into is not None:
+            outermost = into
+        take_back(ACTOR, merges.get(other=outermost), "the ledger of erasures")

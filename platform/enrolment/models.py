@@ -1,7 +1,14 @@
-"""The ledger of erasures."""
+"""Who is to be admitted, who turned out to be whom, and the ledger of erasures."""
 
 from django.db import models
+from django.db.models import F, Q
 from django.utils import timezone
+
+from common.models import PublicModel
+from people.models import Gallery, Held, Person
+from reviews.models import ACTOR_LENGTH, Review
+
+REASON_LENGTH = 500
 
 
 class Erasure(models.Model):
@@ -20,3 +27,68 @@ class Erasure(models.Model):
 
     def __str__(self) -> str:
         return f"person {self.person} at {self.at:%Y-%m-%d %H:%M}"
+
+
+class Stage(models.TextChoices):
+    """Which look for somebody like them comes next."""
+
+    BEFORE = "before", "Before they are found by searches"
+    AFTER = "after", "Once more when they are: two who came together have not seen each other"
+
+
+class Admission(models.Model):
+    """That somebody new is to be looked up among those enrolled: work for a worker."""
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, related_name="admission")
+    stage = models.CharField(max_length=10, choices=Stage, default=Stage.BEFORE)
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(stage__in=Stage.values), name="admission_stage"),
+        ]
+
+    def __str__(self) -> str:
+        return f"admission of person {self.person_id} ({self.stage})"
+
+
+class IdentityKind(models.TextChoices):
+    """What was found out of two people."""
+
+    MERGE = "merge", "Merge: `other` is the same person as `person`"
+    SPLIT = "split", "Split: some photos of `person` were of `other`"
+    APART = "apart", "Apart: they are two people, however alike"
+
+
+class IdentityChange(PublicModel):
+    """Who turned out to be whom, when, and by whose decision. Undone, it stays on record.
+
+    `moved` are the photos that changed hands, by their public ids; `held_before` and
+    `active_before` what `other` was before a merge.
+    """
+
+    gallery = models.ForeignKey(Gallery, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=10, choices=IdentityKind)
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="changes")
+    other = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="changes_as_other")
+    review = models.ForeignKey(
+        Review, on_delete=models.SET_NULL, null=True, blank=True, related_name="changes"
+    )
+    actor = models.CharField(max_length=ACTOR_LENGTH)
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True)
+    moved = models.JSONField(default=list)
+    held_before = models.CharField(max_length=10, choices=Held, blank=True)
+    active_before = models.BooleanField(default=True)
+    undone_at = models.DateTimeField(null=True, blank=True)
+    undone_by = models.CharField(max_length=ACTOR_LENGTH, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind__in=IdentityKind.values), name="identity_change_kind"
+            ),
+            models.CheckConstraint(condition=~Q(person=F("other")), name="identity_change_of_two"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.public_id}"

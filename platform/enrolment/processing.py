@@ -32,7 +32,9 @@ from photos.pipeline import ModelUnavailable
 from photos.services import claim, fail, finish, locked_if_leased
 from vectors.codec import encode
 
+from .admitting import begin_admission
 from .choice import Choice, choose
+from .fitting import misfit, put_aside
 from .following import followed_models, note_missing
 from .fusion import refresh_template
 
@@ -130,6 +132,9 @@ def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: 
     photo = locked_if_leased(stale, lease)
     if photo is None:
         return
+    if photo.person_id != stale.person_id:
+        fail(photo, lease, "it became another person's meanwhile")
+        return
     photo.gallery = stale.gallery
     model = photo.gallery.model
     if model not in followed_models(photo.gallery_id):
@@ -141,11 +146,21 @@ def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: 
         finish(photo, PhotoState.REJECTED, choice.code, choice.text)
     elif person is None:
         finish(photo, PhotoState.REVIEW, "no_person", "A face was found. Say whose it is.")
+    elif (unlike := misfit(person, photo, found[choice.index].template)) is not None:
+        put_aside(photo, person, faces[choice.index], unlike)
     else:
-        refresh_template(person, model, new_face=faces[choice.index])
-        finish(photo, PhotoState.ENROLLED)
-        note_missing(photo, made_by=model)
+        enrol_face(person, photo, faces[choice.index])
     _record(photo)
+
+
+def enrol_face(person: Person, photo: Photo, face: Face) -> None:
+    """The face counts from now on. The caller holds the rows of the person and the photo."""
+    is_first = not person.templates.filter(model=face.model).exists()
+    refresh_template(person, face.model, new_face=face)
+    finish(photo, PhotoState.ENROLLED)
+    note_missing(photo, made_by=face.model)
+    if is_first and person.active:
+        begin_admission(person)
 
 
 def _lock_person(photo: Photo) -> Person | None:

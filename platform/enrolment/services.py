@@ -3,36 +3,51 @@
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from accounts.actors import Actor
 from audit.services import record
+from common.errors import Conflict, NotFound
 from common.models import IdempotentRequest
 from people.access import require
-from people.locks import lock_person
-from people.models import Person, Role
+from people.locks import lock_people, lock_person
+from people.models import Held, Person, Role
 from people.services import update_person
 from photos.models import Photo
 from photos.services import lock_photo, remove
 from vectors.models import PersonTemplate
 from vectors.services import remove_templates, touch_templates
 
-from .fusion import refresh_templates
+from .adjudication import drop_from_reviews, only_candidate_in
+from .admitting import begin_admission
+from .fusion import merged_into, refresh_templates
 from .ledger_file import write_down
 from .models import Erasure
 
 
 @transaction.atomic
 def set_active(actor: Actor, person: Person, *, active: bool) -> Person:
-    """Let searches find a person, or not. Their photos and template stay."""
+    """Let searches find a person, or not. Their photos and template stay.
+
+    Somebody who was never looked for among those enrolled is, before searches find them.
+
+    Raises:
+        Conflict: the platform holds them (`held`): until they have been looked for, or a reviewer
+            has decided; or for good, since they turned out to be somebody else.
+    """
     require(actor, person.gallery, Role.OPERATOR)
     person = lock_person(person.pk)
+    if person.held:
+        raise Conflict(
+            f"The platform keeps them out of searches: {Held(person.held).label}.", code="held"
+        )
     if person.active == active:
         return person
     person.active = active
     person.save(update_fields=["active", "updated_at"])
     touch_templates(person)
     _record(actor, "person.activate" if active else "person.deactivate", person)
+    if active and person.admitted_at is None and person.templates.exists():
+        begin_admission(person)
     return person
 
 
@@ -64,12 +79,43 @@ def delete_photo(actor: Actor, photo: Photo) -> None:
 def erase(actor: Actor, person: Person, *, replayed: bool = False) -> Erasure:
     """Erase a person: rows, files, templates, index entries, remembered answers.
 
-    From the commit on no search returns them, whatever Milvus still holds; the outbox removes
-    that within seconds. What stays is the ledger's entry, which holds ids and counts only and is
-    written to a file of its own as well. `replayed`: the ledger named them, and they were back.
+    With them goes whoever was merged into them. From the commit on no search returns them,
+    whatever Milvus still holds; the outbox removes that within seconds. What stays is the ledger's
+    entry, which holds ids and counts only and is written to a file of its own as well. `replayed`:
+    the ledger named them, and they were back.
+
+    Raises:
+        Conflict: they were merged into somebody else (`merged`), who has their photos.
     """
     require(actor, person.gallery, Role.ADMIN)
-    person = lock_person(person.pk)
+    person, others = _locked_for_erasure(person)
+    if person.merged_into is not None:
+        raise Conflict(
+            "They turned out to be another person. Erase that one, and both are erased; or undo "
+            "the merge first.",
+            code="merged",
+            person=str(person.merged_into.public_id),
+        )
+    drop_from_reviews([person, *others])
+    for each in others:
+        _erase_one(actor, each, replayed=replayed)
+    erasure = _erase_one(actor, person, replayed=replayed)
+    # Requests still under way may be about to be remembered with this person in their answer.
+    IdempotentRequest.objects.filter(status=None).delete()
+    return erasure
+
+
+def _locked_for_erasure(person: Person) -> tuple[Person, list[Person]]:
+    """Somebody, and all who were merged into them: locked, and with them whoever is released."""
+    family = [person, *merged_into(person)]
+    waiting = only_candidate_in(family).exclude(person=None).values_list("person", flat=True)
+    people = lock_people([*(each.pk for each in family), *waiting])
+    if person.pk not in people:
+        raise NotFound("person")
+    return people[person.pk], [people[each.pk] for each in family[1:] if each.pk in people]
+
+
+def _erase_one(actor: Actor, person: Person, *, replayed: bool) -> Erasure:
     template_ids = list(PersonTemplate.objects.filter(person=person).values_list("pk", flat=True))
     photos = remove(Photo.objects.filter(person=person))
     templates = remove_templates(person)
@@ -86,10 +132,7 @@ def erase(actor: Actor, person: Person, *, replayed: bool = False) -> Erasure:
     if is_new:
         transaction.on_commit(lambda: write_down(erasure))
     _record(actor, "person.erase", person, **({"replayed": True} if replayed else {}))
-    # Requests still under way may be about to be remembered with this person in their answer.
-    IdempotentRequest.objects.filter(
-        Q(body__contains=str(person.public_id)) | Q(status=None)
-    ).delete()
+    IdempotentRequest.objects.filter(body__contains=str(person.public_id)).delete()
     person.delete()
     return erasure
 

@@ -190,6 +190,10 @@ class LookupSerializer(JudgedSerializer):
         help_text="How many times likelier a stranger the second candidate is than the first.",
     )
     candidates = CandidateSerializer(many=True)
+    review = serializers.UUIDField(
+        allow_null=True,
+        help_text="Where a reviewer decides it, if the gallery queues doubtful ones.",
+    )
 
 
 class LimitsSerializer(serializers.Serializer[Any]):
@@ -303,7 +307,10 @@ class IdentifyView(ActorMixin):
                 "model": answer.model,
                 "searched": answer.searched,
                 "thresholds": limit_figures(answer.limits),
-                "faces": [_lookup(each) for each in answer.lookups],
+                "faces": [
+                    {**_lookup(each), "review": None if review is None else str(review)}
+                    for each, review in zip(answer.lookups, answer.reviews, strict=True)
+                ],
                 "timings_ms": answer.timings,
             }
         )

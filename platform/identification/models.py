@@ -1,9 +1,10 @@
-"""The search log."""
+"""The search log, and the faces looked up that are kept for a while."""
 
 from django.db import models
+from django.utils import timezone
 
 from common.models import PublicModel
-from people.models import MODEL_LENGTH, SHA256_LENGTH, Gallery
+from people.models import MODEL_LENGTH, SHA256_LENGTH, Gallery, Person
 
 REASON_LENGTH = 300
 
@@ -31,3 +32,28 @@ class Search(PublicModel):
 
     def __str__(self) -> str:
         return f"search {self.public_id}"
+
+
+class Probe(models.Model):
+    """A face that was looked up, cut out of its photo, where a policy or a review wants it.
+
+    In the database and not a file, so that it goes with its row, whoever deletes that. It goes with
+    `person`, too, the first candidate: of somebody erased nothing stays.
+    """
+
+    search = models.ForeignKey(Search, on_delete=models.CASCADE, related_name="probes")
+    number = models.PositiveSmallIntegerField(help_text="Among the faces of the search.")
+    jpeg = models.BinaryField()
+    person = models.ForeignKey(
+        Person, on_delete=models.CASCADE, null=True, related_name="probes_like_them"
+    )
+    keep_until = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["search", "number"], name="one_probe_per_face"),
+        ]
+        indexes = [models.Index(fields=["keep_until"], name="probes_by_end")]
+
+    def __str__(self) -> str:
+        return f"probe {self.number} of {self.search}"

@@ -1,7 +1,7 @@
 """Identify (1:N), verify (1:1), detect.
 
 The probe is embedded in the process that answers: one picture, low latency. Nothing of it is
-stored.
+stored, unless a gallery's policy wants it (`probes.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from time import perf_counter
 from uuid import UUID
 
 import numpy as np
+from django.db import transaction
 
 from accounts.actors import Actor
 from common.errors import NotFound, Problem, Unprocessable
@@ -33,6 +34,7 @@ from vectors.milvus import ping
 from vectors.models import PersonTemplate
 from vectors.selectors import Match, make_up, search, search_among
 
+from .probes import keep_and_ask
 from .searches import Asked, Lookup, log_search
 from .selectors import Candidate, candidates
 from .timing import Stopwatch, counted
@@ -56,7 +58,10 @@ class Probes(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """The answer to a photo, and the entry of the search log."""
+    """The answer to a photo, and the entry of the search log.
+
+    reviews: of each face, the review that it was queued for, if it was.
+    """
 
     search: UUID
     info: ImageInfo
@@ -64,6 +69,7 @@ class Identification:
     limits: Limits | None
     searched: int
     lookups: list[Lookup]
+    reviews: list[UUID | None]
     timings: dict[str, float]
 
 
@@ -160,11 +166,13 @@ def identify(
             )
             for face, best in zip(found, ranked, strict=True)
         ]
-    with watch.stage("log"):
+    with watch.stage("log"), transaction.atomic():
         wanted = Asked(actor, galleries, reason, data, None if among is None else len(among))
         entry = log_search(wanted, model, searched, asked, lookups)
+        policies = {gallery.pk: policy_of(gallery) for gallery in galleries}
+        reviews = keep_and_ask(entry, policies, image, asked, lookups)
     return Identification(
-        entry.public_id, image.info, model, asked, searched, lookups, watch.milliseconds()
+        entry.public_id, image.info, model, asked, searched, lookups, reviews, watch.milliseconds()
     )
 
 

@@ -63,14 +63,21 @@ class PersonSerializer(serializers.ModelSerializer[Person]):
     name = serializers.CharField(max_length=300, required=False, allow_blank=True)
     notes = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
     metadata = MetadataField(required=False)
+    merged_into = serializers.UUIDField(
+        source="merged_into.public_id",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="Who they turned out to be; their photos are there.",
+    )
 
     class Meta:
         model = Person
         fields = [
-            "id", "gallery", "external_id", "name", "notes", "metadata", "active",
-            "created_at", "updated_at",
+            "id", "gallery", "external_id", "name", "notes", "metadata", "active", "held",
+            "merged_into", "created_at", "updated_at",
         ]  # fmt: skip
-        read_only_fields = ["created_at", "updated_at"]
+        read_only_fields = ["held", "created_at", "updated_at"]
         validators: list[Any] = []
 
 
@@ -80,18 +87,18 @@ class PersonCreateSerializer(PersonSerializer):
     gallery = serializers.UUIDField()
 
     class Meta(PersonSerializer.Meta):
-        read_only_fields = ["active", "created_at", "updated_at"]
+        read_only_fields = ["active", "held", "created_at", "updated_at"]
 
 
 class PersonFilter(django_filters.FilterSet):
-    """`?gallery=&external_id=&active=&search=`; search looks in names and external ids."""
+    """`?gallery=&external_id=&active=&held=&search=`; search looks in names and external ids."""
 
     gallery = django_filters.UUIDFilter(field_name="gallery__public_id")
     search = django_filters.CharFilter(method="filter_search", max_length=MAX_SEARCH)
 
     class Meta:
         model = Person
-        fields = ["external_id", "active"]
+        fields = ["external_id", "active", "held"]
 
     def filter_search(self, queryset: QuerySet[Person], name: str, value: str) -> QuerySet[Person]:
         """People in whose name or external id every word occurs."""

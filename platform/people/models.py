@@ -165,8 +165,17 @@ class Membership(models.Model):
         return f"{self.user or self.api_key}: {self.role} of {self.gallery}"
 
 
+class Held(models.TextChoices):
+    """Why the platform keeps somebody out of searches, whatever an operator wants."""
+
+    CHECKING = "checking", "Checking: whether they are enrolled already is being looked up"
+    DUPLICATE = "duplicate", "Duplicate: they look like somebody enrolled, a reviewer decides"
+    REFUSED = "refused", "Refused: they look like somebody enrolled"
+    MERGED = "merged", "Merged: they are the same person as another"
+
+
 class Person(PublicModel):
-    """Somebody in a gallery. Only active people are found."""
+    """Somebody in a gallery. Only active people are found; who is held is not active."""
 
     gallery = models.ForeignKey(Gallery, on_delete=models.PROTECT, related_name="people")
     external_id = models.CharField(
@@ -176,10 +185,41 @@ class Person(PublicModel):
     notes = models.TextField(blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     active = models.BooleanField(default=True)
+    held = models.CharField(
+        max_length=10,
+        choices=Held,
+        blank=True,
+        default="",
+        db_default="",  # bulk loads write their rows without it
+        help_text="Why they are kept out of searches.",
+    )
+    merged_into: "models.ForeignKey[Person | None, Person | None]" = models.ForeignKey(
+        "self",
+        # Whoever is erased is erased together with all that they were merged from.
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="merged_from",
+        help_text="Who they turned out to be.",
+    )
+    admitted_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When nobody like them was found, and they were let in.",
+    )
 
     class Meta:
         verbose_name_plural = "people"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(held="") | Q(active=False, held__in=Held.values),
+                name="person_held_is_inactive",
+            ),
+            models.CheckConstraint(
+                condition=Q(held=Held.MERGED, merged_into__isnull=False)
+                | (~Q(held=Held.MERGED) & Q(merged_into=None)),
+                name="person_merged_into_somebody",
+            ),
             models.UniqueConstraint(
                 fields=["gallery", "external_id"],
                 condition=~Q(external_id=""),

@@ -13,7 +13,7 @@ from .models import Person, Role
 
 def visible_people(actor: Actor) -> QuerySet[Person]:
     """Everybody in the actor's galleries, with the gallery."""
-    people = Person.objects.select_related("gallery")
+    people = Person.objects.select_related("gallery", "merged_into")
     if actor.is_site_admin:
         return people
     return people.filter(gallery__in=visible_galleries(actor))

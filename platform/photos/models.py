@@ -98,6 +98,9 @@ class Photo(PublicModel):
     face_box = models.JSONField(
         null=True, blank=True, help_text="The face meant: {x, y, width, height} in pixels."
     )
+    vouched = models.BooleanField(
+        default=False, help_text="A reviewer has said that it shows its person."
+    )
     attempts = models.PositiveSmallIntegerField(default=0)
     lease = models.UUIDField(null=True, help_text="The run of the worker that has it.")
     leased_until = models.DateTimeField(null=True)

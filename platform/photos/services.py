@@ -124,6 +124,7 @@ def _store(person: Person | None, saved: Original, fields: dict[str, Any]) -> tu
     if person is not None:
         # An erasure under way ends first; then there is nobody to add to.
         person = lock_person(person.pk)
+        _check_not_merged(person)
     # Two requests may store the same bytes at once: whoever comes second takes the first's row.
     original, _ = Original.objects.select_for_update().get_or_create(
         gallery=gallery,
@@ -138,6 +139,15 @@ def _store(person: Person | None, saved: Original, fields: dict[str, Any]) -> tu
     return Photo.objects.get_or_create(
         gallery=gallery, person=person, original=original, defaults=fields
     )
+
+
+def _check_not_merged(person: Person) -> None:
+    if person.merged_into is not None:
+        raise Conflict(
+            "This person turned out to be another, who has their photos. Send it for that one.",
+            code="merged",
+            person=str(person.merged_into.public_id),
+        )
 
 
 def _announce(actor: Actor, photo: Photo) -> None:
@@ -163,10 +173,18 @@ def process_again(actor: Actor, photo: Photo, **choices: Any) -> Photo:
         )
     for field, value in choices.items():
         setattr(photo, field, value)
-    _reset(photo)
+    begin_again(photo)
     _record(actor, "photo.process_again", photo)
-    enqueue_on_commit(PROCESS_PHOTOS, [str(photo.public_id)])
     return photo
+
+
+def begin_again(photo: Photo) -> None:
+    """Send a photo whose row the caller holds to the workers, as if it had just come."""
+    photo.faces.all().delete()
+    photo.state, photo.code, photo.text, photo.attempts = PhotoState.RECEIVED, "", "", 0
+    photo.processed_at = None
+    photo.save()
+    enqueue_on_commit(PROCESS_PHOTOS, [str(photo.public_id)])
 
 
 def lock_photo(photo_id: int) -> Photo:
@@ -179,13 +197,6 @@ def lock_photo(photo_id: int) -> Photo:
     if photo is None:
         raise NotFound("photo")
     return photo
-
-
-def _reset(photo: Photo) -> None:
-    photo.faces.all().delete()
-    photo.state, photo.code, photo.text, photo.attempts = PhotoState.RECEIVED, "", "", 0
-    photo.processed_at = None
-    photo.save()
 
 
 # --- In the hands of a worker -------------------------------------------------------------

@@ -32,6 +32,7 @@ class Standard:
     margin: float
     match_score: float | None = None
     review_score: float | None = None
+    person_confirms: bool = False  # a match is a proposal, never a decision
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class Limits:
         return max(each.margin for each in self.standards)
 
     @property
+    def person_confirms(self) -> bool:
+        """Whether no match stands without a person."""
+        return any(each.person_confirms for each in self.standards)
+
+    @property
     def is_overridden(self) -> bool:
         """Whether somebody has set one of the scores by hand."""
         return any(
@@ -95,7 +101,7 @@ class Limits:
         """What candidates with these scores, best first, of different people, amount to."""
         if not scores or scores[0] < self.review:
             return Decision.NO_MATCH
-        if scores[0] < self.match or self._is_close(scores):
+        if scores[0] < self.match or self.person_confirms or self._is_close(scores):
             return Decision.REVIEW
         return Decision.MATCH
 

@@ -101,6 +101,7 @@ def standard_of(gallery: Gallery, policy: Policy | None = None) -> Standard | No
         margin=policy.margin,
         match_score=policy.match_score,
         review_score=policy.review_score,
+        person_confirms=policy.person_confirms,
     )
 
 

@@ -81,6 +81,7 @@ INSTALLED_APPS = [
     "vectors",
     "photos",
     "thresholds",
+    "reviews",
     "identification",
     "enrolment",
     "operations",

@@ -1,0 +1,260 @@
+"""Admitting somebody new: is there anybody like them among those enrolled?
+
+Whoever gets a first template is held until they have been searched for (1:N), so that a second
+entry for the same person is found before it is used. Two who come at the same moment can't find
+each other in the index; so everybody is searched for once more when searches see them. Of two who
+are alike then, the one who was admitted later is held.
+
+The rows are the work: a task may die anywhere, run twice, or find Milvus away, and be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from accounts.actors import Actor, system
+from audit.services import record
+from common.queue import ADMIT_PEOPLE, enqueue_on_commit
+from identification.searches import limit_figures
+from people.locks import lock_people
+from people.models import Gallery, Held, Person
+from reviews.models import Kind, Verdict
+from reviews.services import Question, Resembling, close, open_review
+from reviews.settling import Said
+from thresholds.deciding import Limits
+from thresholds.models import Duplicates, Policy
+from thresholds.selectors import calibration_of, limits, policy_of
+from vectors.codec import decode_many
+from vectors.errors import IndexUnavailable
+from vectors.models import PersonTemplate
+from vectors.selectors import Match, search
+from vectors.services import touch_templates
+
+from .identities import kept_apart_from
+from .models import Admission, Stage
+
+logger = logging.getLogger(__name__)
+
+ACTOR = system("admission")
+# People searched for in one call of the index.
+AT_ONCE = 256
+# How many who are alike are shown to a reviewer. One more is asked for: the person themselves.
+MOST_ALIKE = 5
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+# --- In the transaction of an enrolment -----------------------------------------------------------
+
+
+def begin_admission(person: Person) -> None:
+    """Hold somebody who has just become able to be found, until they have been searched for.
+
+    Not where the gallery doesn't ask for it, nor where there is no calibration to judge by. The
+    caller holds the person's row.
+    """
+    policy = policy_of(person.gallery)
+    if policy.duplicates == Duplicates.ALLOW or calibration_of(person.gallery, policy) is None:
+        return
+    hold(person, Held.CHECKING)
+    await_admission(person)
+
+
+def await_admission(person: Person, stage: Stage = Stage.BEFORE) -> None:
+    """Leave it to a worker to search for somebody."""
+    Admission.objects.update_or_create(person=person, defaults={"stage": stage})
+    enqueue_on_commit(ADMIT_PEOPLE)
+
+
+def hold(person: Person, why: Held) -> None:
+    """Keep somebody out of searches. The caller holds the person's row."""
+    was_active = person.active
+    person.active, person.held = False, why
+    person.save(update_fields=["active", "held", "updated_at"])
+    if was_active:
+        touch_templates(person)
+
+
+def release(actor: Actor, person: Person) -> None:
+    """Let searches find somebody who was held, from now on. The caller holds the person's row."""
+    person.active, person.held, person.admitted_at = True, "", timezone.now()
+    person.save(update_fields=["active", "held", "admitted_at", "updated_at"])
+    touch_templates(person)
+    _record(actor, "person.admit", person)
+
+
+# --- By the worker --------------------------------------------------------------------------------
+
+
+def admit() -> bool:
+    """Search for some who wait, and admit them or not; whether others wait still."""
+    rows = list(due()[:AT_ONCE])
+    groups: dict[Gallery, list[Admission]] = {}
+    for row in rows:
+        groups.setdefault(row.person.gallery, []).append(row)
+    done = sum(_admit_group(gallery, group) for gallery, group in groups.items())
+    return done > 0 and due().exists()
+
+
+def due() -> QuerySet[Admission]:
+    """Who can be searched for now: those who are new, and those whom searches see since."""
+    own = {"person": OuterRef("person"), "model": OuterRef("person__gallery__model")}
+    is_seen = Exists(PersonTemplate.objects.searchable().filter(**own))
+    cannot_be = Q(person__active=False) | ~Exists(PersonTemplate.objects.filter(**own))
+    return (
+        Admission.objects.filter(Q(stage=Stage.BEFORE) | is_seen | cannot_be)
+        .select_related("person__gallery")
+        .order_by("pk")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """What a gallery asks, and the thresholds at its size."""
+
+    policy: Policy
+    asked: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A template as it was searched for, and who is like it."""
+
+    template_id: int
+    version: int
+    alike: list[Match]
+
+
+def _admit_group(gallery: Gallery, rows: Sequence[Admission]) -> int:
+    """Those of one gallery; how many were brought on."""
+    policy, asked = policy_of(gallery), limits([gallery])
+    try:
+        seen = _look_for(gallery, rows, asked) if asked else {}
+    except IndexUnavailable as error:
+        logger.warning("%d people wait to be admitted: %s", len(rows), error.detail)
+        return 0
+    # Without a calibration, or where the gallery has changed its mind, they are let in.
+    is_judged = asked and policy.duplicates != Duplicates.ALLOW
+    judging = _Judging(policy, asked) if asked and is_judged else None
+    return sum(_conclude(row, seen.get(row.person_id), judging) for row in rows)
+
+
+def _look_for(gallery: Gallery, rows: Sequence[Admission], asked: Limits) -> dict[int, _Seen]:
+    """By person: whoever scores as high as a review wants, best first."""
+    templates = list(
+        PersonTemplate.objects.filter(
+            person__in=[row.person_id for row in rows], model=gallery.model
+        ).values_list("person_id", "pk", "version", "vector")
+    )
+    probes = decode_many(bytes(vector) for *_, vector in templates)
+    matches = search([gallery], probes, MOST_ALIKE + 1)
+    return {
+        person_id: _Seen(pk, version, _alike(person_id, found, asked.review))
+        for (person_id, pk, version, _), found in zip(templates, matches, strict=True)
+    }
+
+
+def _alike(person_id: int, found: Sequence[Match], threshold: float) -> list[Match]:
+    others = [each for each in found if each.person_id != person_id]
+    return [each for each in others if each.score >= threshold][:MOST_ALIKE]
+
+
+@transaction.atomic
+def _conclude(row: Admission, seen: _Seen | None, judging: _Judging | None) -> bool:
+    """One person's next step; whether it was taken."""
+    alike = seen.alike if seen and judging else []
+    people = lock_people([row.person_id, *(each.person_id for each in alike)])
+    person = people.get(row.person_id)
+    admission = Admission.objects.select_for_update().filter(pk=row.pk, stage=row.stage).first()
+    if person is None or admission is None:
+        return False  # erased, or another worker was faster
+    if judging and _has_changed(person, seen):
+        return False  # another photo has come; they are searched for anew
+    alike = _still_alike(person, alike, people)
+    if admission.stage == Stage.BEFORE:
+        _let_in(admission, person, alike, judging)
+    else:
+        admission.delete()
+        if judging and alike and person.active:
+            _look_again(person, alike, people, judging)
+    return True
+
+
+def _let_in(
+    admission: Admission, person: Person, alike: Sequence[Match], judging: _Judging | None
+) -> None:
+    if person.held != Held.CHECKING:
+        admission.delete()  # merged, or decided by a person meanwhile
+    elif judging and alike:
+        admission.delete()
+        _hold_as_duplicate(person, alike, judging)
+    else:
+        release(ACTOR, person)
+        admission.stage = Stage.AFTER
+        admission.save(update_fields=["stage"])
+
+
+def _has_changed(person: Person, seen: _Seen | None) -> bool:
+    now = PersonTemplate.objects.filter(person=person, model=person.gallery.model)
+    known = [(seen.template_id, seen.version)] if seen else []
+    return list(now.values_list("pk", "version")) != known
+
+
+def _still_alike(person: Person, alike: Sequence[Match], people: dict[int, Person]) -> list[Match]:
+    """Those who can be found still, and of whom nobody has said that they are somebody else."""
+    apart = kept_apart_from(person) if alike else set()
+    found = [each for each in alike if each.person_id in people]
+    return [each for each in found if people[each.person_id].active and each.person_id not in apart]
+
+
+def _look_again(
+    person: Person, alike: Sequence[Match], people: dict[int, Person], judging: _Judging
+) -> None:
+    """The second look, at those who came at the same time: the later of two is held."""
+    earlier = [each for each in alike if _order(people[each.person_id]) < _order(person)]
+    if earlier:
+        _hold_as_duplicate(person, earlier, judging)
+        return
+    for each in alike:
+        same = Match(each.template_id, person.pk, each.score)
+        _hold_as_duplicate(people[each.person_id], [same], judging)
+
+
+def _order(person: Person) -> tuple[datetime, int]:
+    """Who was admitted first; those who came without being searched for before all others."""
+    return person.admitted_at or _LONG_AGO, person.pk
+
+
+def _hold_as_duplicate(person: Person, alike: Sequence[Match], judging: _Judging) -> None:
+    """Keep somebody out of searches because of those they are like, as the policy says."""
+    policy, asked = judging.policy, judging.asked
+    refused = policy.duplicates == Duplicates.BLOCK
+    hold(person, Held.REFUSED if refused else Held.DUPLICATE)
+    review = open_review(
+        Question(
+            kind=Kind.DUPLICATE,
+            gallery=person.gallery,
+            person=person,
+            model=person.gallery.model,
+            searched=asked.searched,
+            thresholds=limit_figures(asked),
+            reviewers=policy.reviewers,
+            candidates=[
+                Resembling(each.person_id, each.score, asked.stranger_rate(each.score))
+                for each in alike
+            ],
+        )
+    )
+    if refused:
+        close(ACTOR, review, Said(Verdict.SAME, alike[0].person_id))
+    _record(ACTOR, "person.hold", person, held=person.held, review=str(review.public_id))
+
+
+def _record(actor: Actor, action: str, person: Person, **details: str) -> None:
+    record(actor, action, f"person:{person.public_id}", person.gallery.public_id, **details)

@@ -1,0 +1,289 @@
+"""Who turned out to be whom: merging, splitting, keeping apart, and undoing each of them.
+
+Everybody concerned is locked in the order of their keys, then photos, then templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from accounts.actors import Actor
+from audit.services import record
+from common.errors import Conflict, NotFound, Unprocessable
+from people.access import require
+from people.locks import lock_people
+from people.models import Held, Person, Role
+from people.services import create_person
+from photos.models import Photo, PhotoState
+from reviews.models import Review
+
+from .fusion import refresh_templates
+from .models import Admission, IdentityChange, IdentityKind
+
+# --- Reading --------------------------------------------------------------------------------------
+
+
+def changes_of(person: Person) -> QuerySet[IdentityChange]:
+    """What was found out of somebody, the newest first."""
+    about = Q(person=person) | Q(other=person)
+    found = IdentityChange.objects.filter(about).select_related("person", "other", "review")
+    return found.order_by("-pk")
+
+
+def kept_apart_from(person: Person) -> set[int]:
+    """The keys of those who are somebody else, as a person has decided."""
+    valid = IdentityChange.objects.filter(
+        kind__in=[IdentityKind.APART, IdentityKind.SPLIT], undone_at=None
+    )
+    pairs = valid.filter(Q(person=person) | Q(other=person)).values_list("person", "other")
+    return {each for pair in pairs for each in pair} - {person.pk}
+
+
+def current(person: Person) -> Person:
+    """Who somebody is, after all merges."""
+    while person.merged_into is not None:
+        person = person.merged_into
+    return person
+
+
+# --- Changing -------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def merge(
+    actor: Actor, person: Person, other: Person, *, reason: str = "", review: Review | None = None
+) -> IdentityChange:
+    """`other` is the same person as `person`, who gets their photos. `other` is found no more.
+
+    Photos of which `person` has the same bytes stay where they are, and count for nothing.
+
+    Raises:
+        Forbidden: the actor decides nothing in the gallery.
+        Unprocessable: they are one (`same_person`), or of two galleries (`other_gallery`).
+        Conflict: one of them was merged before (`merged`), `person` is held (`held`), or it was
+            decided that they are two people (`kept_apart`).
+    """
+    person, other = _locked_pair(actor, person, other)
+    _check_free(person, other)
+    if other.pk in kept_apart_from(person):
+        raise Conflict(
+            "It was decided that they are two people. Undo that first.", code="kept_apart"
+        )
+    if person.held:
+        raise Conflict(
+            "This person is held back themselves. Merge them into the other, or let a reviewer "
+            "decide first.",
+            code="held",
+        )
+    change = IdentityChange(
+        kind=IdentityKind.MERGE,
+        person=person,
+        other=other,
+        reason=reason,
+        review=review,
+        held_before=other.held,
+        active_before=other.active,
+        moved=_move(_photos_to_move(other, person), person),
+    )
+    Admission.objects.filter(person=other).delete()
+    other.active, other.held, other.merged_into = False, Held.MERGED, person
+    other.save(update_fields=["active", "held", "merged_into", "updated_at"])
+    refresh_templates(other)
+    refresh_templates(person)
+    return _noted(actor, change)
+
+
+@transaction.atomic
+def split(
+    actor: Actor, person: Person, photos: Sequence[UUID], *, reason: str = "", **fields: Any
+) -> IdentityChange:
+    """Some photos are of somebody else, who becomes a person of their own. `fields` are theirs.
+
+    The two are kept apart from then on.
+
+    Raises:
+        Forbidden: the actor decides nothing in the gallery.
+        NotFound: a photo is not this person's.
+        Unprocessable: none is named, or none would be left (`nothing_to_split`).
+        Conflict: they were merged into another (`merged`), or the new one's external id is taken.
+    """
+    require(actor, person.gallery, Role.REVIEWER)
+    person = _locked(person)
+    _check_free(person)
+    chosen = _chosen_photos(person, photos)
+    other = create_person(actor, person.gallery, **fields)
+    other = lock_people([other.pk])[other.pk]
+    other.admitted_at = timezone.now()
+    other.save(update_fields=["admitted_at"])
+    change = IdentityChange(
+        kind=IdentityKind.SPLIT,
+        person=person,
+        other=other,
+        reason=reason,
+        moved=_move(chosen, other),
+    )
+    refresh_templates(person)
+    refresh_templates(other)
+    return _noted(actor, change)
+
+
+@transaction.atomic
+def keep_apart(
+    actor: Actor, person: Person, other: Person, *, reason: str = "", review: Review | None = None
+) -> IdentityChange:
+    """They are two people, however alike: neither is ever taken for the other's duplicate.
+
+    Decided twice it stands once. Raises as `merge`, for one, two galleries, or somebody merged.
+    """
+    person, other = _locked_pair(actor, person, other)
+    _check_free(person, other)
+    change = IdentityChange(
+        kind=IdentityKind.APART, person=person, other=other, reason=reason, review=review
+    )
+    return _noted(actor, change)
+
+
+@transaction.atomic
+def undo(actor: Actor, change: IdentityChange, *, reason: str = "") -> IdentityChange:
+    """Take a change back: photos, templates and index are as if it had not been.
+
+    What came since stays where it is: a photo added after a merge belongs to the one who is left.
+
+    Raises:
+        Forbidden: the actor decides nothing in the gallery.
+        Conflict: it is undone already (`undone`); a later merge has to be undone first (`merged`);
+            a review decided it, which is where it is undone (`decided_by_review`).
+    """
+    require(actor, change.gallery, Role.REVIEWER)
+    if change.review is not None and change.undone_at is None:
+        raise Conflict(
+            "A review decided this. Undo the review's decision.",
+            code="decided_by_review",
+            review=str(change.review.public_id),
+        )
+    return take_back(actor, change, reason)
+
+
+def take_back(actor: Actor, change: IdentityChange, reason: str) -> IdentityChange:
+    """`undo`, for whoever may: in their transaction."""
+    people = lock_people([change.person_id, change.other_id])
+    locked = IdentityChange.objects.select_for_update().filter(pk=change.pk).first()
+    if locked is None or len(people) < 2:  # noqa: PLR2004 - the two of a pair
+        raise NotFound("change")
+    if locked.undone_at is not None:
+        raise Conflict("This is undone already.", code="undone")
+    person, other = people[change.person_id], people[change.other_id]
+    _check_free(person)
+    if locked.kind == IdentityKind.MERGE:
+        _separate(locked, person, other)
+    elif locked.kind == IdentityKind.SPLIT:
+        _check_free(other)
+    locked.undone_at, locked.undone_by = timezone.now(), str(actor)
+    locked.save(update_fields=["undone_at", "undone_by", "updated_at"])
+    _record(actor, "undo", locked, reason)
+    if locked.kind == IdentityKind.SPLIT:
+        merge(actor, person, other, reason=reason)
+    return locked
+
+
+def _separate(change: IdentityChange, person: Person, other: Person) -> None:
+    other.active, other.held, other.merged_into = change.active_before, change.held_before, None
+    other.save(update_fields=["active", "held", "merged_into", "updated_at"])
+    moved = Photo.objects.filter(public_id__in=change.moved, person=person)
+    theirs = Photo.objects.filter(person=other).values("original")
+    _move(moved.exclude(original__in=theirs), other)
+    if other.held == Held.CHECKING:
+        Admission.objects.get_or_create(person=other)
+    refresh_templates(person)
+    refresh_templates(other)
+
+
+# --- Pieces ---------------------------------------------------------------------------------------
+
+
+def _locked_pair(actor: Actor, person: Person, other: Person) -> tuple[Person, Person]:
+    require(actor, person.gallery, Role.REVIEWER)
+    if person.pk == other.pk:
+        raise Unprocessable("These are the same person. Name two.", code="same_person")
+    if person.gallery_id != other.gallery_id:
+        raise Unprocessable(
+            "These people are in two galleries, which know nothing of each other.",
+            code="other_gallery",
+        )
+    people = lock_people([person.pk, other.pk])
+    if len(people) < 2:  # noqa: PLR2004 - the two of a pair
+        raise NotFound("person")
+    return people[person.pk], people[other.pk]
+
+
+def _locked(person: Person) -> Person:
+    found = lock_people([person.pk]).get(person.pk)
+    if found is None:
+        raise NotFound("person")
+    return found
+
+
+def _check_free(*people: Person) -> None:
+    for each in people:
+        if each.merged_into is not None:
+            raise Conflict(
+                "They were merged into somebody else before. Name that one, or undo the merge.",
+                code="merged",
+                person=str(each.merged_into.public_id),
+            )
+
+
+def _photos_to_move(other: Person, person: Person) -> QuerySet[Photo]:
+    """All but those of which the other has the same bytes."""
+    known = Photo.objects.filter(person=person).values("original")
+    return Photo.objects.filter(person=other).exclude(original__in=known)
+
+
+def _chosen_photos(person: Person, public_ids: Sequence[UUID]) -> QuerySet[Photo]:
+    own = Photo.objects.filter(person=person)
+    chosen = own.filter(public_id__in=public_ids)
+    if chosen.count() < len(set(public_ids)):
+        raise NotFound("photo")
+    stays = own.filter(state=PhotoState.ENROLLED).exclude(public_id__in=public_ids).exists()
+    given = person.templates.filter(given_faces__gt=0).exists()
+    if not public_ids or not (stays or given):
+        raise Unprocessable(
+            "Name some of the person's photos, and leave at least one that is enrolled.",
+            code="nothing_to_split",
+        )
+    return chosen
+
+
+def _move(photos: QuerySet[Photo], to: Person) -> list[str]:
+    """Give photos to another person; which they were."""
+    moved = list(photos.select_for_update(of=("self",)).order_by("pk"))
+    keys = [each.pk for each in moved]
+    Photo.objects.filter(pk__in=keys).update(person=to, updated_at=timezone.now())
+    Review.objects.filter(photo__in=keys).update(person=to)
+    return [str(each.public_id) for each in moved]
+
+
+def _noted(actor: Actor, change: IdentityChange) -> IdentityChange:
+    change.gallery, change.actor = change.person.gallery, str(actor)
+    change.save()
+    _record(actor, change.kind, change, change.reason)
+    return change
+
+
+def _record(actor: Actor, act: str, change: IdentityChange, reason: str) -> None:
+    record(
+        actor,
+        f"identity.{act}",
+        f"person:{change.person.public_id}",
+        change.gallery.public_id,
+        other=str(change.other.public_id),
+        change=str(change.public_id),
+        photos=len(change.moved),
+        reason=reason,
+    )
