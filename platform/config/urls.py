@@ -8,6 +8,9 @@ from rest_framework.routers import SimpleRouter
 
 from common.health import healthz
 from enrolment.api import PersonViewSet, PhotoViewSet
+from enrolment.desk_api import EnrolmentView
+from enrolment.identity_api import UndoChangeView
+from enrolment.review_api import ReviewViewSet
 from identification.api import DetectView, IdentifyView, SearchViewSet, VerifyView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
@@ -22,12 +25,15 @@ router.register("photos", PhotoViewSet)
 router.register("faces", FaceViewSet)
 router.register("calibrations", CalibrationViewSet)
 router.register("searches", SearchViewSet)
+router.register("reviews", ReviewViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),
     path("galleries/<uuid:id>/thresholds", ThresholdsView.as_view()),
     path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),
+    path("enrolments", EnrolmentView.as_view()),
+    path("changes/<uuid:id>/undo", UndoChangeView.as_view()),
     path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
     path("verify", VerifyView.as_view()),

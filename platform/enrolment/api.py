@@ -30,6 +30,7 @@ from photos.selectors import photo_for
 from photos.services import process_again, receive
 
 from . import services
+from .identity_api import IdentityMixin
 
 
 class ChoiceSerializer(serializers.Serializer[Any]):
@@ -93,8 +94,8 @@ class BatchSerializer(serializers.Serializer[Any]):
     list=extend_schema(summary="List and search people"),
     retrieve=extend_schema(summary="Show a person"),
 )
-class PersonViewSet(people_api.PersonViewSet):
-    """People: who can be found."""
+class PersonViewSet(IdentityMixin, people_api.PersonViewSet):
+    """People: who can be found, and who turned out to be whom."""
 
     @extend_schema(
         summary="Add a person",

@@ -22,7 +22,7 @@ from embedder.gates import Fault
 from embedder.images import ImageInfo
 from embedder.types import Box, Detection, Face
 from people.access import gallery_for
-from people.models import MODEL_LENGTH, Role
+from people.models import MODEL_LENGTH, Person, Role
 from people.selectors import person_for
 from photos.faces import box_figures, landmark_figures
 from thresholds.deciding import Decision
@@ -438,7 +438,7 @@ class VerifyView(ActorMixin):
         return Response(
             {
                 "score": answer.score,
-                "decision": _verified(answer),
+                "decision": verified(answer),
                 "threshold": answer.threshold,
                 "fmr": answer.fmr,
                 "model": answer.model,
@@ -516,7 +516,8 @@ def _faults(faults: Sequence[Fault]) -> list[dict[str, str]]:
     return [{"code": fault.code, "text": fault.text} for fault in faults]
 
 
-def _verified(answer: Verification) -> str | None:
+def verified(answer: Verification) -> str | None:
+    """Its decision; None without a calibration."""
     if answer.threshold is None:
         return None
     return (Decision.MATCH if answer.score >= answer.threshold else Decision.NO_MATCH).value
@@ -541,15 +542,20 @@ def _margin(rates: Sequence[float]) -> float | None:
     return rates[1] / rates[0] if len(rates) > 1 and rates[0] > 0 else None
 
 
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    person, evidence = candidate.person, candidate.evidence
+def person_figures(person: Person) -> dict[str, str]:
+    """Who it is, as answers have it."""
     return {
-        "person": {
-            "id": str(person.public_id),
-            "gallery": str(person.gallery.public_id),
-            "external_id": person.external_id,
-            "name": person.name,
-        },
+        "id": str(person.public_id),
+        "gallery": str(person.gallery.public_id),
+        "external_id": person.external_id,
+        "name": person.name,
+    }
+
+
+def _candidate(candidate: Candidate) -> dict[str, Any]:
+    evidence = candidate.evidence
+    return {
+        "person": person_figures(candidate.person),
         "score": candidate.score,
         "evidence": None
         if evidence is None

@@ -121,13 +121,15 @@ def identify(
     any_quality: bool = False,
     among: Sequence[UUID] | None = None,
     reason: str = "",
+    queue: bool = True,
 ) -> Identification:
     """Look up the faces of a photo in galleries that share one model, and decide.
 
     A given `box` chooses the face it overlaps most; no face found is an answer, not an error. A
     face that is too poor to be compared is looked up all the same, and gets a decision only with
     `any_quality`. `among` (public ids) searches these people alone: N is their number then. The
-    search is in the log before it is answered.
+    search is in the log before it is answered. Doubtful faces come before reviewers where a gallery
+    says so, unless `queue` is False: who looks up for an enrolment asks another question.
 
     Raises:
         BadPhoto, TooLarge: the file can't be used.
@@ -170,7 +172,7 @@ def identify(
         wanted = Asked(actor, galleries, reason, data, None if among is None else len(among))
         entry = log_search(wanted, model, searched, asked, lookups)
         policies = {gallery.pk: policy_of(gallery) for gallery in galleries}
-        reviews = keep_and_ask(entry, policies, image, asked, lookups)
+        reviews = keep_and_ask(entry, policies, image, asked if queue else None, lookups)
     return Identification(
         entry.public_id, image.info, model, asked, searched, lookups, reviews, watch.milliseconds()
     )
@@ -266,24 +268,31 @@ def _faults(face: Face, gates: Gates) -> list[Fault]:
 
 
 @counted("verify")
-def verify(actor: Actor, first: bytes, second: bytes, *, model: str = "") -> Verification:
+def verify(
+    actor: Actor, first: bytes, second: bytes, *, model: str = "", gallery: Gallery | None = None
+) -> Verification:
     """Compare the faces of two photos, each of which must show exactly one.
 
-    Without `model` by that of new galleries.
+    By the model and the policy of `gallery`, or by `model`, that of new galleries if none is named,
+    and the defaults.
 
     Raises:
         UnknownModel: no such model is installed.
         BadPhoto, TooLarge: a file can't be used.
         Unprocessable: a photo shows no face or several (`no_face`, `several_faces`), or one that
             is too poor to compare, with the code of its plainest fault (`embedder.gates`).
-        Forbidden: the actor has a role nowhere.
+        Forbidden: the actor has a role nowhere, or none in the gallery (NotFound).
     """
-    require_member(actor)
-    model = _installed(model)
+    if gallery is None:
+        require_member(actor)
+        model = _installed(model)
+    else:
+        require(actor, gallery, Role.VIEWER)
+        model = gallery.model
     watch = Stopwatch("verify")
     faces, infos = _single_faces(model, [first, second], watch)
     score = float(faces[0].template @ faces[1].template)
-    judged = _judged(score, verification_standard(model))
+    judged = _judged(score, verification_standard(model, gallery))
     return Verification(score, *judged, model, faces, infos, watch.milliseconds())
 
 

@@ -51,6 +51,8 @@ def test_a_person_needs_a_gallery_and_nothing_else(operator: APIClient, gallery:
         "notes": "",
         "metadata": {},
         "active": True,
+        "held": "",
+        "merged_into": None,
     }
     # Several people without an external id are no conflict.
     assert create(operator, gallery).status_code == 201

@@ -1,0 +1,139 @@
+"""Enrolment at a registration desk: verify, look for, admit.
+
+The photo of an identity document and the live one are compared first (1:1), so that whoever stands
+there is whom the document shows. Then the live one is looked up in the gallery (1:N), so that the
+desk learns at once whether they seem to be enrolled; what counts is the look that the worker has
+before anybody is found (`admitting`). Of the document nothing is kept but what it scored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from accounts.actors import Actor
+from audit.services import record
+from common.errors import Conflict, Unprocessable
+from identification.services import Identification, Probes, Verification, identify, verify
+from people.access import require
+from people.models import Gallery, Person, Role
+from people.services import create_person
+from photos.intake import examine
+from photos.models import Photo
+from photos.services import receive
+from thresholds.deciding import Decision
+from thresholds.models import Duplicates, Policy
+from thresholds.selectors import policy_of
+from vectors.errors import IndexUnavailable
+
+REASON = "enrolment"
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Somebody new, their photo, and what was found before.
+
+    verification: of document and live photo; None without a document. search: of the live photo;
+    None if the index was away: then it is looked up before they are found.
+    """
+
+    person: Person
+    photo: Photo
+    verification: Verification | None
+    search: Identification | None
+
+
+def enrol_at_desk(
+    actor: Actor, gallery: Gallery, live: bytes, document: bytes | None, **fields: Any
+) -> Enrolled:
+    """Make a person (`fields`) of a live photo. Refused, nothing is kept but the audit entry.
+
+    Raises:
+        Forbidden: the actor enrols nobody in the gallery.
+        BadPhoto, TooLarge: a file can't be used.
+        Unprocessable: the gallery wants a document (`document_required`); it can't be compared
+            without a calibration (`not_calibrated`); it shows somebody else (`identity_mismatch`);
+            a photo doesn't show exactly one usable face, with its code.
+        Conflict: they seem to be enrolled, and the gallery refuses such (`likely_duplicate`); the
+            external id is taken (`external_id_taken`).
+    """
+    require(actor, gallery, Role.OPERATOR)
+    policy = policy_of(gallery)
+    if document is None and policy.requires_document:
+        raise Unprocessable(
+            "This gallery wants a photo of the identity document: send `document`, too.",
+            code="document_required",
+        )
+    intake = examine(live)
+    verification = None if document is None else _verified(actor, gallery, policy, document, live)
+    search = _looked_up(actor, gallery, policy, live)
+    with transaction.atomic():
+        person = create_person(actor, gallery, **fields)
+        photo, _ = receive(actor, gallery, person, intake)
+    return Enrolled(person, photo, verification, search)
+
+
+def _verified(
+    actor: Actor, gallery: Gallery, policy: Policy, document: bytes, live: bytes
+) -> Verification:
+    found = verify(actor, live, document, gallery=gallery)
+    if found.threshold is None:
+        if policy.requires_document:
+            raise Unprocessable(
+                "Document and live photo can't be judged: there is no calibration of the gallery's "
+                "model. Make one: manage.py calibrate.",
+                code="not_calibrated",
+            )
+    elif found.score < found.threshold:
+        _refuse(actor, gallery, "identity_mismatch", score=round(found.score, 4))
+        raise Unprocessable(
+            "The document shows somebody else than the live photo. Compare them yourself; if they "
+            "are one person, take better photos.",
+            code="identity_mismatch",
+            score=found.score,
+            threshold=found.threshold,
+            fmr=found.fmr,
+        )
+    return found
+
+
+def _looked_up(
+    actor: Actor, gallery: Gallery, policy: Policy, live: bytes
+) -> Identification | None:
+    try:
+        found = identify(actor, [gallery], live, faces=Probes.LARGEST, reason=REASON, queue=False)
+    except IndexUnavailable:
+        return None
+    if not found.lookups:
+        raise Unprocessable(
+            "No face was found on the live photo. Take one in which the face is well lit and turned "
+            "to the camera.",
+            code="no_face",
+        )
+    alike = likely(found)
+    if alike and policy.duplicates == Duplicates.BLOCK:
+        _refuse(actor, gallery, "likely_duplicate", search=str(found.search))
+        raise Conflict(
+            "They seem to be enrolled already. Look at the candidates.",
+            code="likely_duplicate",
+            search=str(found.search),
+            candidates=[str(each.public_id) for each in alike],
+        )
+    return found
+
+
+def likely(search: Identification) -> list[Person]:
+    """Those enrolled who may be the one looked up."""
+    if search.limits is None or not search.lookups:
+        return []
+    (lookup,) = search.lookups
+    if lookup.decision == Decision.NO_MATCH:
+        return []
+    return [each.person for each in lookup.candidates if each.score >= search.limits.review]
+
+
+def _refuse(actor: Actor, gallery: Gallery, code: str, **details: Any) -> None:
+    target = f"gallery:{gallery.public_id}"
+    record(actor, "enrolment.refuse", target, gallery.public_id, code=code, **details)
