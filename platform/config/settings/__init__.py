@@ -247,6 +247,11 @@ SPECTACULAR_SETTINGS = {
         "PhotoState": "photos.models.PhotoState",
         "SeveralFaces": "people.models.SeveralFaces",
         "Role": "people.models.Role",
+        "Decision": "thresholds.deciding.Decision",
+        "VerifyDecision": [("match", "match"), ("no_match", "no_match")],
+        "ReviewState": "reviews.models.State",
+        "ReviewKind": "reviews.models.Kind",
+        "IdentityKind": "enrolment.models.IdentityKind",
     },
 }
 
