@@ -8,8 +8,9 @@ from celery import Task
 from celery.signals import celeryd_after_setup, worker_ready
 from django.db import DatabaseError
 
-from common.queue import APPLY_OUTBOX, enqueue
+from common.queue import ADMIT_PEOPLE, APPLY_OUTBOX, enqueue
 from config.celery import app
+from enrolment.admitting import due
 from vectors.applying import work
 from vectors.errors import IndexUnavailable
 from vectors.lease import release_held_by
@@ -44,6 +45,9 @@ def apply(self: Task[..., None], generation_id: str) -> None:
         return
     if applied.more:
         enqueue(APPLY_OUTBOX, generation_id)
+    # An index that is ready now, and people whom searches see since.
+    if due().exists():
+        enqueue(ADMIT_PEOPLE)
 
 
 @worker_ready.connect
