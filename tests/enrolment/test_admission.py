@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from audit.models import AuditEntry
@@ -17,10 +16,10 @@ from enrolment.services import erase, set_active
 from people.models import Gallery, Held, Person
 from reviews.models import Kind, Review, State
 from tests.conftest import Lfw
+from tests.enrolment.people import admitted, alike, let_in
 from tests.factories import SYSTEM, PersonFactory, unit
 from tests.fixtures import enrol, settle
 from thresholds.services import bring_packaged, update_policy
-from vectors.codec import FloatArray
 from vectors.errors import IndexUnavailable
 from vectors.models import PersonTemplate
 from vectors.services import store_template
@@ -39,34 +38,10 @@ def gallery(gallery: Gallery) -> Gallery:
     return gallery
 
 
-def let_in(gallery: Gallery) -> None:
-    """What the index worker does, until nothing is left to be done."""
-    settle(gallery)
-    while due().exists():
-        while admit():
-            pass
-        settle(gallery)
-
-
 def new_person(gallery: Gallery, *photos: bytes, **fields: Any) -> Person:
     person = PersonFactory(gallery=gallery, **fields)
     enrol(person, *photos)
     person.refresh_from_db()
-    return person
-
-
-def alike(seed: int, share: float = 0.02) -> FloatArray:
-    """A template close to `unit(seed)`."""
-    mixed = unit(seed) + share * unit(seed + 10_000)
-    close: FloatArray = (mixed / np.linalg.norm(mixed)).astype(np.float32)
-    return close
-
-
-def admitted(gallery: Gallery, vector: FloatArray) -> Person:
-    """Somebody whose first template was stored and who waits to be admitted."""
-    person = PersonFactory(gallery=gallery)
-    store_template(person, vector, 1)
-    admitting.begin_admission(person)
     return person
 
 
