@@ -108,8 +108,8 @@ def _looked_up(
         return None
     if not found.lookups:
         raise Unprocessable(
-            "No face was found on the live photo. Take one in which the face is well lit and turned "
-            "to the camera.",
+            "No face was found on the live photo. Take one in which the face is well lit and "
+            "turned to the camera.",
             code="no_face",
         )
     alike = likely(found)

@@ -25,6 +25,7 @@ from people.access import gallery_for
 from people.models import MODEL_LENGTH, Person, Role
 from people.selectors import person_for
 from photos.faces import box_figures, landmark_figures
+from reviews.models import Review, State, Verdict
 from thresholds.deciding import Decision
 
 from . import services
@@ -336,6 +337,30 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
         return [str(each.public_id) for each in search.galleries.all()]
 
 
+class SearchReviewSerializer(serializers.Serializer[Any]):
+    """What became of a doubtful face that was queued for reviewers."""
+
+    face = serializers.IntegerField(source="face_number", help_text="Among `faces`, from 0.")
+    state = serializers.ChoiceField(choices=State.choices)
+    verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
+    person = serializers.UUIDField(source="chosen.public_id", allow_null=True, default=None)
+
+
+class SearchDetailSerializer(SearchSerializer):
+    """An entry of the search log, and what reviewers made of it."""
+
+    reviews = serializers.SerializerMethodField()
+
+    class Meta(SearchSerializer.Meta):
+        fields: ClassVar[list[str]] = [*SearchSerializer.Meta.fields, "reviews"]
+
+    @extend_schema_field(SearchReviewSerializer(many=True))
+    def get_reviews(self, search: Search) -> Any:
+        """Of each face that was queued."""
+        found = Review.objects.filter(search=search.public_id).select_related("chosen")
+        return SearchReviewSerializer(found.order_by("face_number", "pk"), many=True).data
+
+
 class SearchFilter(django_filters.FilterSet):
     """`?gallery=&actor=&reason=&decision=&after=&before=`."""
 
@@ -357,7 +382,9 @@ EXPORTED = (
 
 @extend_schema_view(
     list=extend_schema(summary="List searches: your own, or all as a reviewer"),
-    retrieve=extend_schema(summary="Show a search"),
+    retrieve=extend_schema(
+        summary="Show a search, and what reviewers made of it", responses=SearchDetailSerializer
+    ),
 )
 class SearchViewSet(ReadViewSet[Search]):
     """The log of lookups: who looked for whom, why, and what it was told."""
@@ -365,6 +392,10 @@ class SearchViewSet(ReadViewSet[Search]):
     queryset = Search.objects.none()
     serializer_class = SearchSerializer
     filterset_class = SearchFilter
+
+    def get_serializer_class(self) -> type[SearchSerializer]:
+        """One alone comes with its reviews."""
+        return SearchDetailSerializer if self.action == "retrieve" else SearchSerializer
 
     def get_queryset(self) -> QuerySet[Search]:
         """Those that the caller may see, the newest first."""

@@ -90,9 +90,7 @@ def test_a_reviewer_decides_and_can_take_it_back(
     assert PersonTemplate.objects.get().face_count == 2
 
 
-def test_a_photo_that_is_vouched_for_is_not_doubted_again(
-    gallery: Gallery, wrong: Photo
-) -> None:
+def test_a_photo_that_is_vouched_for_is_not_doubted_again(gallery: Gallery, wrong: Photo) -> None:
     """The model has changed meanwhile, so its face is found anew."""
     wrong.faces.all().delete()
     decide(SYSTEM, Review.objects.get(), Verdict.SAME)

@@ -12,7 +12,6 @@ from rest_framework.test import APIClient
 from audit.models import AuditEntry
 from people.models import Gallery, Held, Person, Role
 from reviews.models import Opinion, Review
-from tests import factories
 from tests.factories import SYSTEM, GalleryFactory, MembershipFactory, unit
 from tests.fixtures import Client, settle
 from thresholds.services import bring_packaged, update_policy
@@ -250,7 +249,9 @@ def test_a_long_queue_takes_no_more_queries(
     reviewer: APIClient, gallery: Gallery, again: Person
 ) -> None:
     reviewer.get(REVIEWS)
-    with CaptureQueriesContext(connection, ) as few:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
         reviewer.get(REVIEWS)
     for seed in range(3, 6):
         PersonTemplate.objects.filter(person=admitted(gallery, unit(seed))).exists()
