@@ -17,7 +17,8 @@ from django.utils import timezone
 
 from common import queue
 from common.models import IdempotentRequest
-from people.models import Gallery, Person
+from enrolment.admitting import await_admission, hold
+from people.models import Gallery, Held, Person
 from photos import services
 from photos.models import MissingFaces, Photo, PhotoState
 from photos.services import claim
@@ -28,7 +29,7 @@ from tests.fixtures import files, settle, store
 from tests.sets import about_the_embedded
 from vectors import milvus, recall
 from vectors.models import IndexGeneration, PersonTemplate, Placement, VectorOutbox
-from workers import maintenance, photos, vectors
+from workers import admitting, maintenance, photos, vectors
 from workers.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -63,9 +64,12 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
     app.loader.import_default_modules()
     ours = {name for name in app.tasks if not name.startswith("celery.")}
     clock = {entry["task"] for entry in app.conf.beat_schedule.values()}
-    sent_by_us = {queue.PROCESS_PHOTOS, queue.REEMBED_PHOTOS, queue.APPLY_OUTBOX}
+    sent_by_us = {
+        queue.PROCESS_PHOTOS, queue.REEMBED_PHOTOS, queue.APPLY_OUTBOX, queue.ADMIT_PEOPLE,
+    }  # fmt: skip
     assert ours == sent_by_us | clock
-    assert {name for name in ours if name.partition(".")[0] not in ("photos", "vectors")} == clock
+    by_need = ("photos", "vectors", "enrolment")
+    assert {name for name in ours if name.partition(".")[0] not in by_need} == clock
 
 
 @pytest.mark.parametrize(
@@ -75,6 +79,7 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
         ("photos.reembed", "photos"),
         ("vectors.apply_outbox", "index"),
         ("maintenance.sweep", "index"),
+        ("enrolment.admit", "index"),
         ("maintenance.reconcile", "maintenance"),
         ("maintenance.measure_recall", "maintenance"),
         ("maintenance.tidy", "maintenance"),
@@ -191,6 +196,16 @@ def test_the_sweeper_sends_what_a_lost_broker_forgot(
     maintenance.sweep.apply(throw=True)
     assert sent() == [queue.PROCESS_PHOTOS]
     assert Photo.objects.get().state == PhotoState.RECEIVED
+
+    hold(person, Held.CHECKING)
+    settle()
+    await_admission(person)
+    sent()
+    maintenance.sweep.apply(throw=True)
+    assert queue.ADMIT_PEOPLE in sent()
+    admitting.admit_people.apply(throw=True)
+    person.refresh_from_db()
+    assert person.active
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             name="admitted_at",
             field=models.DateTimeField(
                 editable=False,
-                help_text="When they were let in, nobody like them being there.",
+                help_text="When nobody like them was found, and they were let in.",
                 null=True,
             ),
         ),
