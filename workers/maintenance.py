@@ -14,6 +14,7 @@ from common.queue import (
 from config.celery import app
 from enrolment.following import follow_generations
 from enrolment.ledger import sync
+from identification.rollup import roll_up
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -77,6 +78,12 @@ def measure_recall(generation_id: str = "") -> None:
                 placement.generation.name,
                 100 * found.recall,
             )
+
+
+@app.task(name="maintenance.roll_up")
+def roll_up_searches() -> None:
+    """Count the days of the search log that are new or not over, for telemetry."""
+    logger.info("counted %d days of searches", roll_up())
 
 
 @app.task(name="maintenance.tidy")

@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 from common.health import healthz
 from enrolment.api import PersonViewSet, PhotoViewSet
 from identification.api import DetectView, IdentifyView, SearchViewSet, VerifyView
+from identification.telemetry_api import TelemetryView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
@@ -28,6 +29,7 @@ api: list[URLPattern | URLResolver] = [
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),
     path("galleries/<uuid:id>/thresholds", ThresholdsView.as_view()),
     path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),
+    path("galleries/<uuid:id>/telemetry", TelemetryView.as_view()),
     path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
     path("verify", VerifyView.as_view()),

@@ -1,4 +1,4 @@
-"""The search log."""
+"""The search log, and what is counted of it."""
 
 from django.db import models
 
@@ -6,6 +6,7 @@ from common.models import PublicModel
 from people.models import MODEL_LENGTH, SHA256_LENGTH, Gallery
 
 REASON_LENGTH = 300
+UUID_LENGTH = 36
 
 
 class Search(PublicModel):
@@ -13,6 +14,8 @@ class Search(PublicModel):
 
     It holds ids and figures, no name and nothing of the photo but its hash. `faces` has for each
     face looked up its box, quality, decision, and candidates (person's id, score, stranger_rate).
+    `best_two` has for each the score and stranger_rate of the two best, asked for or not: figures
+    for telemetry, without whose they are, and shown to nobody.
     """
 
     actor = models.CharField(max_length=80, db_index=True)
@@ -24,6 +27,7 @@ class Search(PublicModel):
     searched = models.PositiveBigIntegerField(help_text="N.")
     thresholds = models.JSONField(null=True)
     faces = models.JSONField(default=list)
+    best_two = models.JSONField(default=list)
 
     class Meta:
         verbose_name_plural = "searches"
@@ -31,3 +35,52 @@ class Search(PublicModel):
 
     def __str__(self) -> str:
         return f"search {self.public_id}"
+
+
+class SearchDay(models.Model):
+    """What a day's searches of a gallery came to, by one model and calibration. No row of a person.
+
+    Derived from the search log (identification/rollup.py), which is the truth. Histograms map the
+    number of a bin (identification/histograms.py) to a count. `strangers` and what follows are of
+    second-best scores that were a stranger's (identification/rollup.py says which those are).
+    """
+
+    gallery = models.ForeignKey(Gallery, on_delete=models.CASCADE, related_name="search_days")
+    day = models.DateField(help_text="UTC.")
+    model = models.CharField(max_length=MODEL_LENGTH)
+    calibration = models.CharField(
+        max_length=UUID_LENGTH, blank=True, help_text="Its id; empty without one, or with several."
+    )
+    searches = models.PositiveIntegerField(default=0, help_text="Of this gallery alone, and whole.")
+    others = models.PositiveIntegerField(
+        default=0, help_text="Of a list of its people, or with other galleries."
+    )
+    faces = models.PositiveIntegerField(default=0)
+    decisions = models.JSONField(default=dict)
+    best = models.JSONField(default=dict)
+    second = models.JSONField(default=dict)
+    strangers = models.PositiveIntegerField(default=0)
+    high = models.PositiveIntegerField(default=0, help_text="As strangers foretold in 1 of 20.")
+    highest = models.PositiveIntegerField(default=0, help_text="As foretold in 1 of 200.")
+    stranger_rates = models.JSONField(default=dict)
+    counted_at = models.DateTimeField(help_text="What was logged before is in it.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gallery", "day", "model", "calibration"], name="one_count_a_day"
+            ),
+        ]
+        indexes = [models.Index(fields=["day"], name="counts_by_day")]
+
+    def __str__(self) -> str:
+        return f"{self.gallery} on {self.day}"
+
+
+class GalleryTelemetry(Gallery):
+    """A gallery as the admin's pages of telemetry show it."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "telemetry"
+        verbose_name_plural = "telemetry"
