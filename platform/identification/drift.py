@@ -129,6 +129,8 @@ def alarms() -> list[tuple[Gallery, Drift]]:
 
 def _alarms() -> Iterator[tuple[Gallery, Drift]]:
     suspects = [each for each in _sums() if _might_alarm(each[2])]
+    if not suspects:
+        return
     galleries = Gallery.objects.in_bulk({gallery for gallery, _, _ in suspects})
     for pk, calibration_id, counts in suspects:
         gallery = galleries.get(pk)
