@@ -20,7 +20,7 @@ from thresholds.comparing import ModelOutlook
 from .drift import WINDOW_DAYS, Drift, alarms, since
 from .histograms import SCORE_WIDTH
 from .models import GalleryTelemetry, SearchDay
-from .telemetry import PARTS, Day, Fpir, Telemetry, Totals, telemetry
+from .telemetry import DECISIONS, PARTS, Day, Fpir, Telemetry, Totals, telemetry
 
 WORDS = {
     "match": "match",
@@ -49,7 +49,7 @@ def page(found: Telemetry) -> dict[str, Any]:
         "counted": _counted(found.totals),
         "decisions": [
             {
-                "name": WORDS[name],
+                "name": WORDS.get(name, name),
                 "count": f"{count:,}",
                 "share": f"{found.totals.shares[name]:.1%}",
             }
@@ -61,7 +61,7 @@ def page(found: Telemetry) -> dict[str, Any]:
         "best": score_bars(found.best),
         "second": score_bars(found.second),
         "models": [_model(each) for each in found.models],
-        "words": list(WORDS.values()),
+        "words": [WORDS.get(name, name) for name in DECISIONS],
         "by_day": [_day(each) for each in reversed(found.by_day)],
     }
 
