@@ -60,8 +60,8 @@ class SearchDay(models.Model):
     best = models.JSONField(default=dict)
     second = models.JSONField(default=dict)
     strangers = models.PositiveIntegerField(default=0)
-    high = models.PositiveIntegerField(default=0, help_text="As strangers foretold in 1 of 20.")
-    highest = models.PositiveIntegerField(default=0, help_text="As foretold in 1 of 200.")
+    high = models.PositiveIntegerField(default=0, help_text="As high as 1 of 20 should be.")
+    highest = models.PositiveIntegerField(default=0, help_text="As high as 1 of 200 should be.")
     stranger_rates = models.JSONField(default=dict)
     counted_at = models.DateTimeField(help_text="What was logged before is in it.")
 

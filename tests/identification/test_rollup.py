@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from hypothesis import given
@@ -20,6 +22,7 @@ from people.models import Gallery
 from people.services import delete_gallery
 from tests.factories import SYSTEM, GalleryFactory
 from tests.identification.logged import SURE, face, log
+from tests.sets import ON_SERVERS
 from tests.thresholds.test_policies import calibration
 from tests.thresholds.test_searching import CURVES
 from thresholds.searching import stranger_rate
@@ -205,6 +208,37 @@ def test_a_gallery_that_goes_meanwhile(
     delete_gallery(SYSTEM, gallery)
     assert not SearchDay.objects.exists()
     roll_up()
+    assert not SearchDay.objects.exists()
+
+
+@pytest.mark.skipif(not ON_SERVERS, reason="SQLite has one writer at a time")
+@pytest.mark.django_db(transaction=True)
+def test_a_gallery_that_is_deleted_at_the_same_moment(
+    gallery: Gallery, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits for what is being counted, and takes that along."""
+
+    def delete() -> None:
+        try:
+            delete_gallery(SYSTEM, gallery)
+        finally:
+            connections.close_all()
+
+    log(gallery, at=at(4))
+    real = rollup._row
+    with ThreadPoolExecutor(1) as pool:
+        begun: list[Future[None]] = []
+
+        def meanwhile(*arguments: Any) -> SearchDay:
+            begun.append(pool.submit(delete))
+            time.sleep(0.5)
+            assert not begun[0].done()
+            return real(*arguments)
+
+        monkeypatch.setattr(rollup, "_row", meanwhile)
+        assert roll_up() == 1
+        begun[0].result()
+    assert not Gallery.objects.filter(slug=gallery.slug).exists()
     assert not SearchDay.objects.exists()
 
 
