@@ -17,6 +17,7 @@ from enrolment.admitting import due
 from enrolment.following import follow_generations
 from enrolment.ledger import sync
 from identification.probes import forget_old_probes
+from identification.rollup import roll_up
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -82,6 +83,12 @@ def measure_recall(generation_id: str = "") -> None:
                 placement.generation.name,
                 100 * found.recall,
             )
+
+
+@app.task(name="maintenance.roll_up")
+def roll_up_searches() -> None:
+    """Count the days of the search log that are new or not over, for telemetry."""
+    logger.info("counted %d days of searches", roll_up())
 
 
 @app.task(name="maintenance.tidy")

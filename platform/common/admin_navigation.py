@@ -14,6 +14,7 @@ GROUPS = (
     )),
     ("Galleries", (
         ("Galleries", "collections_bookmark", "people_gallery"),
+        ("Telemetry", "monitoring", "identification_gallerytelemetry"),
         ("Memberships", "badge", "people_membership"),
         ("API keys", "key", "accounts_apikey"),
     )),

@@ -66,6 +66,7 @@ timezone = "UTC"
 beat_schedule: dict[str, dict[str, Any]] = {
     "send lost work again": {"task": "maintenance.sweep", "schedule": 5.0},
     "compare the index with the database": {"task": "maintenance.reconcile", "schedule": 3600.0},
+    "count searches": {"task": "maintenance.roll_up", "schedule": 3600.0},
     "tidy": {"task": "maintenance.tidy", "schedule": 3600.0},
     "measure recall": {
         "task": MEASURE_RECALL,

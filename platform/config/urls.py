@@ -12,6 +12,7 @@ from enrolment.desk_api import EnrolmentView
 from enrolment.identity_api import UndoChangeView
 from enrolment.review_api import ReviewViewSet
 from identification.api import DetectView, IdentifyView, SearchViewSet, VerifyView
+from identification.telemetry_api import TelemetryView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
@@ -34,6 +35,7 @@ api: list[URLPattern | URLResolver] = [
     path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),
     path("enrolments", EnrolmentView.as_view()),
     path("changes/<uuid:id>/undo", UndoChangeView.as_view()),
+    path("galleries/<uuid:id>/telemetry", TelemetryView.as_view()),
     path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
     path("verify", VerifyView.as_view()),

@@ -1,4 +1,4 @@
-"""The search log, to look at."""
+"""The search log and what is counted of it, to look at."""
 
 from typing import ClassVar
 
@@ -7,6 +7,9 @@ from django.contrib import admin
 from common.admin import LongTableMixin, ReadOnlyAdmin, column
 
 from .models import Search
+from .telemetry_admin import GalleryTelemetryAdmin
+
+__all__ = ["GalleryTelemetryAdmin", "SearchAdmin"]
 
 
 @admin.register(Search)

@@ -25,7 +25,8 @@ class Lookup:
     """One face looked up, who it may be, best first, and what is wrong with it as a photo.
 
     decision: None where a gallery has no calibration. stranger_rates: of each candidate, and of
-    the second at least, to compare the first with; then none as well.
+    the second at least, to compare the first with; then none as well. best_scores: of the two
+    best, whether so many candidates were asked for or not.
     """
 
     face: Face
@@ -33,6 +34,7 @@ class Lookup:
     faults: list[Fault]
     decision: Decision | None
     stranger_rates: list[float]
+    best_scores: list[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def log_search(
         searched=searched,
         thresholds=limit_figures(limits),
         faces=[_face(each) for each in lookups],
+        best_two=[_best_two(each) for each in lookups],
     )
     search.galleries.set(asked.galleries)
     return search
@@ -90,6 +93,12 @@ def _face(lookup: Lookup) -> dict[str, Any]:
             for each, rate in zip(lookup.candidates, rates, strict=False)
         ],
     }
+
+
+def _best_two(lookup: Lookup) -> list[tuple[float, float | None]]:
+    """Score and stranger_rate; whose they are is not said."""
+    rates: Sequence[float | None] = lookup.stranger_rates or [None] * len(lookup.best_scores)
+    return list(zip(lookup.best_scores, rates, strict=False))
 
 
 def visible_searches(actor: Actor) -> QuerySet[Search]:

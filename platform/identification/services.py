@@ -165,6 +165,7 @@ def identify(
                 _faults(face, enrolling),
                 _decision(face, best, asked, probing),
                 [asked.stranger_rate(each.score) for each in best] if asked else [],
+                [each.score for each in best[:RUNNER_UP]],
             )
             for face, best in zip(found, ranked, strict=True)
         ]

@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from identification.drift import alarms
 from photos.models import Photo, PhotoState
 from vectors.models import GenerationState
 from vectors.outbox import live
@@ -74,6 +75,16 @@ def _index() -> Figures:
             if least is None
             else [_gauge("likeness_index_recall", "Recall@1 of the gallery with the least.", least)]
         ),
+    ]
+
+
+def _telemetry() -> Figures:
+    return [
+        _gauge(
+            "likeness_drift_alarms",
+            "Galleries where strangers score higher than the calibration foretells.",
+            len(alarms()),
+        )
     ]
 
 
@@ -163,6 +174,7 @@ figures = PlatformFigures(
         "photos": _photos,
         "outbox": _outbox,
         "index": _index,
+        "telemetry": _telemetry,
         "queues": _queues,
         "workers": _workers,
     }

@@ -43,3 +43,12 @@ def lock_gallery(gallery_id: int) -> Gallery:
     if gallery is None:
         raise NotFound("gallery")
     return gallery
+
+
+def keep_galleries(gallery_ids: Iterable[int]) -> set[int]:
+    """Those galleries that are there, and stay so until the transaction ends.
+
+    They may be changed meanwhile, and people may come in.
+    """
+    there = Gallery.objects.select_for_update(no_key=True).filter(pk__in=list(gallery_ids))
+    return set(there.order_by("pk").values_list("pk", flat=True))

@@ -85,11 +85,14 @@ def delete_gallery(actor: Actor, gallery: Gallery) -> None:
     """Delete an empty gallery and the API keys that belong to it.
 
     Raises:
+        NotFound: it was deleted in the meantime.
         Conflict: people or photos are still in it (`gallery_not_empty`).
     """
     require(actor, gallery, Role.ADMIN)
     try:
         with transaction.atomic():
+            # Before what goes with it is looked for: what is being added to it comes first.
+            lock_gallery(gallery.pk)
             _record(actor, "gallery.delete", gallery)
             ApiKey.objects.filter(membership__gallery=gallery).delete()
             gallery.delete()

@@ -139,10 +139,11 @@ def outlooks(gallery: Gallery, policy: Policy) -> list[Outlook]:
         return []
     counts = make_up([gallery])
     now = max(sum(counts.values()), 1)
-    return [_outlook(standard, at_size(counts, size)) for size in (now, 10 * now)]
+    return [outlook_of(standard, at_size(counts, size)) for size in (now, 10 * now)]
 
 
-def _outlook(standard: Standard, counts: MakeUp) -> Outlook:
+def outlook_of(standard: Standard, counts: MakeUp) -> Outlook:
+    """What a standard means for a make-up."""
     asked = Limits(counts, (standard,))
     return Outlook(
         searched=asked.searched,

@@ -36,7 +36,7 @@ def test_changing_somebody_who_is_being_erased(api: Api) -> None:
 
 def test_a_photo_is_deleted_once_and_not_processed_again_after(api: Api, lfw: Lfw) -> None:
     person = api.make_person("one photo")
-    photo = api.upload(person, lfw.bytes("Winona_Ryder", 5))
+    photo = api.upload(person, lfw.bytes("Clay_Aiken", 5))
     api.await_searchable(photo)
     statuses = at_once(
         *[lambda: api.http.post(f"photos/{photo}/process", json={})] * 3,

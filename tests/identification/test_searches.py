@@ -15,6 +15,7 @@ from identification import services
 from identification.models import Search
 from people.models import Gallery, Role
 from tests.conftest import Lfw
+from tests.enrolment.people import let_in
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory
 from tests.fixtures import Client, enrol, settle, upload
 from thresholds.services import bring_packaged, update_policy
@@ -69,6 +70,27 @@ def test_what_was_answered_is_what_is_logged(client_of: Client, gallery: Gallery
     }
     # Ids and figures: no name.
     assert "Somebody" not in str(Search.objects.values())
+
+
+def test_the_two_best_are_kept_for_telemetry_alone(
+    client_of: Client, gallery: Gallery, lfw: Lfw
+) -> None:
+    enrol(PersonFactory(gallery=gallery), lfw.bytes("Vladimir_Putin", 1))
+    let_in(gallery)
+    viewer = client_of(gallery, Role.VIEWER)
+    two = look_up(viewer, lfw, gallery, top_k=2).json()["faces"][0]["candidates"]
+    body = look_up(viewer, lfw, gallery, top_k=1).json()
+    entry = Search.objects.get(public_id=body["search"])
+    assert entry.best_two == [
+        [[pytest.approx(each["score"]), pytest.approx(each["stranger_rate"])] for each in two]
+    ]
+    second = str(two[1]["score"])[:8]
+    (candidate,) = body["faces"][0]["candidates"]
+    assert second not in str(candidate)
+    shown = viewer.get(f"/api/v1/searches/{body['search']}").json()
+    assert len(shown["faces"][0]["candidates"]) == 1
+    assert second not in str(shown)
+    assert "best_two" not in str(shown)
 
 
 def test_a_lookup_that_cannot_be_logged_is_not_answered(

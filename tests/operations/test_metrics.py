@@ -111,7 +111,8 @@ def test_photos_workers_and_what_waits(token: str, person: Person) -> None:
     assert found["likeness_index_generations ready"] == 0
     assert found["likeness_index_problems"] == 0
     assert "likeness_index_recall" not in found
-    for part in ("photos", "outbox", "index", "queues", "workers"):
+    assert found["likeness_drift_alarms"] == 0
+    for part in ("photos", "outbox", "index", "telemetry", "queues", "workers"):
         assert found[f"likeness_scrape_error {part}"] == 0
 
 

@@ -18,6 +18,7 @@ from django.utils import timezone
 from common import queue
 from common.models import IdempotentRequest
 from enrolment.admitting import await_admission, hold
+from identification.models import SearchDay
 from people.models import Gallery, Held, Person
 from photos import services
 from photos.models import MissingFaces, Photo, PhotoState
@@ -26,6 +27,7 @@ from tests.conftest import Lfw
 from tests.embedder.pictures import saved, scene
 from tests.factories import template
 from tests.fixtures import files, settle, store
+from tests.identification.logged import log
 from tests.sets import about_the_embedded
 from vectors import milvus, recall
 from vectors.models import IndexGeneration, PersonTemplate, Placement, VectorOutbox
@@ -82,6 +84,7 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
         ("enrolment.admit", "index"),
         ("maintenance.reconcile", "maintenance"),
         ("maintenance.measure_recall", "maintenance"),
+        ("maintenance.roll_up", "maintenance"),
         ("maintenance.tidy", "maintenance"),
     ],
 )
@@ -261,6 +264,14 @@ def test_an_index_that_finds_too_few_is_said(
     maintenance.measure_recall.apply(throw=True)
     name = IndexGeneration.objects.get(placement__isnull=False).name
     assert f"{name} finds only 100.00% of the best matches" in caplog.text
+
+
+@pytest.mark.django_db
+def test_every_hour_searches_are_counted(gallery: Gallery) -> None:
+    log(gallery)
+    for _ in range(2):
+        maintenance.roll_up_searches.apply(throw=True)
+    assert SearchDay.objects.get().searches == 1
 
 
 @pytest.mark.django_db

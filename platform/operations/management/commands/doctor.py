@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from common.console import console_of
-from operations.checks import broker, database, index, installation, storage, workers
+from operations.checks import broker, database, index, installation, storage, telemetry, workers
 from operations.parts import Check, Part, State, examine
 
 # More than any check takes by itself when its server is merely slow.
@@ -60,6 +60,7 @@ def all_checks() -> list[Check]:
         Check("index lag", index.index_lag),
         Check("recall", index.recall),
         Check("rebuilds", index.rebuilds),
+        Check("calibration", telemetry.calibration),
     ]
 
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("identification", "0001_initial"),
+        ("identification", "0002_telemetry"),
         ("people", "0005_held_and_merged"),
     ]
 
