@@ -40,12 +40,17 @@ def state_of(api: Api, person: str) -> tuple[bool, str]:
     return now["active"], now["held"]
 
 
+def candidates(api: Api, photo: bytes) -> list[str]:
+    (face,) = api.ok(api.identify(photo, top_k="1"))["faces"]
+    return [each["person"]["id"] for each in face["candidates"]]
+
+
 def test_two_reviewers_and_a_third_at_once_have_one_effect(
     api: Api, stack: Stack, lfw: Lfw, strict: str
 ) -> None:
     first = enrolled(api, lfw, "the first", 1, 2)
     eventually(lambda: state_of(api, first) == (True, ""), "the first is admitted")
-    eventually(lambda: api.best(lfw.bytes(WHO, 1))["person"]["id"] == first, "and found")
+    eventually(lambda: candidates(api, lfw.bytes(WHO, 1)) == [first], "and found")
     before = api.best(lfw.bytes(WHO, 3))
     again = enrolled(api, lfw, "the same again", 3)
     eventually(lambda: state_of(api, again) == (False, "duplicate"), "the second is held")

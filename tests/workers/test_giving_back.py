@@ -15,7 +15,8 @@ from vectors.lease import held
 from vectors.models import IndexGeneration
 from workers import giving_back, photos, vectors
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+# Committed, since whoever waits for the database closes its connections.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("media")]
 
 
 def lost(*_args: object) -> None:
