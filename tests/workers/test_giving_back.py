@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 from people.models import Gallery, Person
 from photos.models import PhotoState
@@ -42,7 +42,8 @@ def test_photos_in_hand_wait_for_the_next_worker(
 def test_an_index_is_free_for_the_next_turn(
     gallery: Gallery, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    template(person)
+    with transaction.atomic():
+        template(person)
     generation = IndexGeneration.objects.get()
 
     def take_and_lose(*_: object, holder: str, **__: object) -> None:
