@@ -6,6 +6,7 @@ from uuid import UUID
 from common.idempotency import forget_old
 from common.queue import (
     APPLY_OUTBOX,
+    IDENTIFY_BATCHES,
     MEASURE_RECALL,
     PROCESS_PHOTOS,
     REEMBED_PHOTOS,
@@ -14,6 +15,7 @@ from common.queue import (
 from config.celery import app
 from enrolment.following import follow_generations
 from enrolment.ledger import sync
+from identification import batches
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -31,6 +33,8 @@ def sweep() -> None:
     note_sweep()
     if release_expired():
         enqueue(PROCESS_PHOTOS, [])
+    if batches.release_expired():
+        enqueue(IDENTIFY_BATCHES)
     if follow_generations():
         enqueue(REEMBED_PHOTOS)
     for generation in generations_with_work():
@@ -81,10 +85,13 @@ def measure_recall(generation_id: str = "") -> None:
 
 @app.task(name="maintenance.tidy")
 def tidy() -> None:
-    """Remove files without rows, and answers and workers' rows older than a day.
+    """Remove files without rows, and answers, batches and workers' rows older than a day.
 
     And write to the ledger's file what could not be written when it happened.
     """
     sync()
-    removed = remove_orphan_files(), forget_old(), forget_lost_workers()
-    logger.info("removed %d files, %d remembered answers, %d lost workers", *removed)
+    forgotten = forget_old(), batches.forget_old(), forget_lost_workers()
+    files = remove_orphan_files() + batches.remove_orphan_files()
+    logger.info(
+        "removed %d files, %d remembered answers, %d batches, %d lost workers", files, *forgotten
+    )

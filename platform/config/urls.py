@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 from common.health import healthz
 from enrolment.api import PersonViewSet, PhotoViewSet
 from identification.api import DetectView, IdentifyView, SearchViewSet, VerifyView
+from identification.batch_api import BatchesView, BatchView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
@@ -30,6 +31,8 @@ api: list[URLPattern | URLResolver] = [
     path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),
     path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
+    path("identify/batches", BatchesView.as_view()),
+    path("identify/batches/<uuid:id>", BatchView.as_view()),
     path("verify", VerifyView.as_view()),
     path("detect", DetectView.as_view()),
 ]

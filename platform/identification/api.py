@@ -1,7 +1,7 @@
 """Identify, verify and detect over HTTP, and the log of searches. Of a probe its hash is kept."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import django_filters
@@ -18,19 +18,22 @@ from rest_framework.response import Response
 from accounts.api import ActorMixin, ReadViewSet
 from common.api import UPLOAD_PROBLEMS, BoxField, BoxSerializer, problem
 from common.cells import harmless
-from embedder.gates import Fault
-from embedder.images import ImageInfo
-from embedder.types import Box, Detection, Face
-from people.access import gallery_for
+from embedder.types import Box
+from people.access import galleries_for
 from people.models import MODEL_LENGTH, Role
 from people.selectors import person_for
-from photos.faces import box_figures, landmark_figures
 from thresholds.deciding import Decision
 
 from . import services
+from .answers import (
+    detection_figures,
+    face_figures,
+    fault_figures,
+    identification_figures,
+    photo_figures,
+)
 from .models import REASON_LENGTH, Search
-from .searches import Lookup, limit_figures, visible_searches
-from .selectors import Candidate
+from .searches import visible_searches
 from .services import FoundFace, Probes, Verification
 
 MAX_GALLERIES = 20
@@ -59,10 +62,9 @@ class ModelField(serializers.CharField):
         )
 
 
-class IdentifyRequestSerializer(serializers.Serializer[Any]):
-    """A photo, and where to search."""
+class LookupOptionsSerializer(serializers.Serializer[Any]):
+    """Where to search, and what for."""
 
-    photo = serializers.FileField(allow_empty_file=True)
     galleries = IdsField(child=serializers.UUIDField(), min_length=1, max_length=MAX_GALLERIES)
     top_k = serializers.IntegerField(
         min_value=1, max_value=MAX_TOP_K, default=5, help_text="Candidates for each face."
@@ -72,7 +74,6 @@ class IdentifyRequestSerializer(serializers.Serializer[Any]):
         default=Probes.ALL.value,
         help_text="Which of the faces found to look up.",
     )
-    box = BoxField(required=False, help_text="Look up only the face in this box.")
     people = IdsField(
         child=serializers.UUIDField(),
         required=False,
@@ -89,6 +90,13 @@ class IdentifyRequestSerializer(serializers.Serializer[Any]):
     any_quality = serializers.BooleanField(
         default=False, help_text="Decide on faces that are too poor to be compared, too."
     )
+
+
+class IdentifyRequestSerializer(LookupOptionsSerializer):
+    """A photo, and where to search."""
+
+    photo = serializers.FileField(allow_empty_file=True)
+    box = BoxField(required=False, help_text="Look up only the face in this box.")
 
 
 class VerifyRequestSerializer(serializers.Serializer[Any]):
@@ -283,11 +291,9 @@ class IdentifyView(ActorMixin):
         serializer = IdentifyRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
-        unique = dict.fromkeys(fields["galleries"])
-        galleries = [gallery_for(self.actor, each, Role.VIEWER) for each in unique]
         answer = services.identify(
             self.actor,
-            galleries,
+            galleries_for(self.actor, fields["galleries"], Role.VIEWER),
             fields["photo"].read(),
             top_k=fields["top_k"],
             faces=Probes(fields["faces"]),
@@ -296,17 +302,7 @@ class IdentifyView(ActorMixin):
             among=fields.get("people"),
             reason=fields["reason"],
         )
-        return Response(
-            {
-                "search": str(answer.search),
-                "photo": _info(answer.info),
-                "model": answer.model,
-                "searched": answer.searched,
-                "thresholds": limit_figures(answer.limits),
-                "faces": [_lookup(each) for each in answer.lookups],
-                "timings_ms": answer.timings,
-            }
-        )
+        return Response(identification_figures(answer))
 
 
 class SearchSerializer(serializers.ModelSerializer[Search]):
@@ -425,7 +421,7 @@ class VerifyView(ActorMixin):
         fields = serializer.validated_data
         answer = self._answer(fields)
         faces = [
-            {"photo": _info(info), **_face(face)}
+            {"photo": photo_figures(info), **face_figures(face)}
             for face, info in zip(answer.faces, answer.infos, strict=True)
         ]
         return Response(
@@ -468,7 +464,7 @@ class DetectView(ActorMixin):
         answer = services.detect(self.actor, fields["photo"].read(), model=fields["model"])
         return Response(
             {
-                "photo": _info(answer.info),
+                "photo": photo_figures(answer.info),
                 "model": answer.model,
                 "faces": [_judged(each) for each in answer.faces],
                 "timings_ms": answer.timings,
@@ -476,75 +472,15 @@ class DetectView(ActorMixin):
         )
 
 
-def _info(info: ImageInfo) -> dict[str, Any]:
-    return {
-        "width": info.width,
-        "height": info.height,
-        "format": info.format,
-        "first_frame_only": info.frames > 1,
-    }
-
-
-def _detection(detection: Detection) -> dict[str, Any]:
-    return {
-        "box": box_figures(detection.box),
-        "landmarks": landmark_figures(detection.landmarks),
-        "detector_score": detection.score,
-    }
-
-
-def _face(face: Face) -> dict[str, Any]:
-    return {**_detection(face.detection), "quality": face.quality.as_dict()}
-
-
 def _judged(face: FoundFace) -> dict[str, Any]:
     return {
-        **_detection(face.detection),
+        **detection_figures(face.detection),
         "quality": face.quality.as_dict(),
-        "quality_problems": _faults(face.faults),
+        "quality_problems": fault_figures(face.faults),
     }
-
-
-def _faults(faults: Sequence[Fault]) -> list[dict[str, str]]:
-    return [{"code": fault.code, "text": fault.text} for fault in faults]
 
 
 def _verified(answer: Verification) -> str | None:
     if answer.threshold is None:
         return None
     return (Decision.MATCH if answer.score >= answer.threshold else Decision.NO_MATCH).value
-
-
-def _lookup(lookup: Lookup) -> dict[str, Any]:
-    rates: Sequence[float | None] = lookup.stranger_rates or [None] * MAX_TOP_K
-    return {
-        **_face(lookup.face),
-        "quality_problems": _faults(lookup.faults),
-        "decision": lookup.decision,
-        "margin": _margin(lookup.stranger_rates),
-        "candidates": [
-            {**_candidate(each), "stranger_rate": rate}
-            for each, rate in zip(lookup.candidates, rates, strict=False)
-        ],
-    }
-
-
-def _margin(rates: Sequence[float]) -> float | None:
-    """None without a second candidate."""
-    return rates[1] / rates[0] if len(rates) > 1 and rates[0] > 0 else None
-
-
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    person, evidence = candidate.person, candidate.evidence
-    return {
-        "person": {
-            "id": str(person.public_id),
-            "gallery": str(person.gallery.public_id),
-            "external_id": person.external_id,
-            "name": person.name,
-        },
-        "score": candidate.score,
-        "evidence": None
-        if evidence is None
-        else {"face": str(evidence.face), "photo": str(evidence.photo), "score": evidence.score},
-    }

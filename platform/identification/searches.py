@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
@@ -37,12 +36,12 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wanted to know."""
+    """What somebody wanted to know. probe: the photo's SHA-256."""
 
     actor: Actor
     galleries: Sequence[Gallery]
     reason: str
-    photo: bytes
+    probe: str
     among: int | None
 
 
@@ -54,7 +53,7 @@ def log_search(
     search = Search.objects.create(
         actor=str(asked.actor),
         reason=asked.reason.strip(),
-        probe=sha256(asked.photo).hexdigest(),
+        probe=asked.probe,
         among=asked.among,
         model=model,
         searched=searched,

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 from time import perf_counter
 from uuid import UUID
 
@@ -33,6 +34,7 @@ from vectors.milvus import ping
 from vectors.models import PersonTemplate
 from vectors.selectors import Match, make_up, search, search_among
 
+from .models import Search
 from .searches import Asked, Lookup, log_search
 from .selectors import Candidate, candidates
 from .timing import Stopwatch, counted
@@ -52,6 +54,31 @@ class Probes(StrEnum):
     ALL = "all"
     CENTRAL = "central"
     LARGEST = "largest"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks, and how to look faces up, of one photo or many; checked, so that it can be done.
+
+    people: the keys of those to search alone; None searches the galleries.
+    """
+
+    actor: Actor
+    galleries: Sequence[Gallery]
+    model: str
+    people: list[int] | None
+    top_k: int
+    any_quality: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What came of looking faces up together: a lookup for each, in their order."""
+
+    limits: Limits | None
+    searched: int
+    lookups: list[Lookup]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,42 +157,83 @@ def identify(
         Unprocessable: a gallery wants to know why (`reason_required`).
         IndexUnavailable: Milvus is away or the index is not ready; never "no match".
     """
+    asked = question(
+        actor, galleries, top_k=top_k, any_quality=any_quality, among=among, reason=reason
+    )
+    watch = Stopwatch("identify")
+    with watch.stage("decode"):
+        image = decode_photo(data)
+    choose = partial(chosen, image.info, faces=faces, box=box)
+    found = look_up(asked, _recognise(asked.model, image, choose, watch), watch)
+    with watch.stage("log"):
+        entry = log(asked, sha256(data).hexdigest(), found, found.lookups)
+    return Identification(
+        entry.public_id,
+        image.info,
+        asked.model,
+        found.limits,
+        found.searched,
+        found.lookups,
+        watch.milliseconds(),
+    )
+
+
+def question(
+    actor: Actor,
+    galleries: Sequence[Gallery],
+    *,
+    top_k: int = 5,
+    any_quality: bool = False,
+    among: Sequence[UUID] | None = None,
+    reason: str = "",
+) -> Question:
+    """What somebody wants to know, if they may ask it and it can be answered.
+
+    Raises as `identify` does, before a photo is looked at.
+    """
     for gallery in galleries:
         require(actor, gallery, Role.VIEWER)
     model = _one_model(galleries)
     people = None if among is None else _people(galleries, among)
     _check_reason(galleries, reason)
-    watch = Stopwatch("identify")
-    with watch.stage("decode"):
-        image = decode_photo(data)
-    found = _recognise(model, image, partial(_chosen, image=image, faces=faces, box=box), watch)
-    probes = np.array([face.template for face in found], np.float32).reshape(-1, DIMENSION)
+    return Question(actor, galleries, model, people, top_k, any_quality, reason)
+
+
+def look_up(asked: Question, faces: Sequence[Face], watch: Stopwatch) -> Findings:
+    """Search for all these faces together, and decide on each.
+
+    Raises:
+        IndexUnavailable: Milvus is away or the index is not ready; never "no match".
+    """
+    galleries = asked.galleries
+    probes = np.array([face.template for face in faces], np.float32).reshape(-1, DIMENSION)
     with watch.stage("search"):
-        matches, counts = _search(galleries, probes, people, max(top_k, RUNNER_UP))
+        matches, counts = _search(galleries, probes, asked.people, max(asked.top_k, RUNNER_UP))
     with watch.stage("thresholds"):
-        asked = limits(galleries, counts)
-        searched = sum(counts.values())
+        standard = limits(galleries, counts)
     with watch.stage("score"):
         ranked = candidates(galleries, probes, matches)
     with watch.stage("decide"):
-        probing = None if any_quality else _probe_gates(galleries)
+        probing = None if asked.any_quality else _probe_gates(galleries)
         enrolling = strictest([gallery.gates for gallery in galleries])
         lookups = [
             Lookup(
                 face,
-                best[:top_k],
+                best[: asked.top_k],
                 _faults(face, enrolling),
-                _decision(face, best, asked, probing),
-                [asked.stranger_rate(each.score) for each in best] if asked else [],
+                _decision(face, best, standard, probing),
+                [standard.stranger_rate(each.score) for each in best] if standard else [],
             )
-            for face, best in zip(found, ranked, strict=True)
+            for face, best in zip(faces, ranked, strict=True)
         ]
-    with watch.stage("log"):
-        wanted = Asked(actor, galleries, reason, data, None if among is None else len(among))
-        entry = log_search(wanted, model, searched, asked, lookups)
-    return Identification(
-        entry.public_id, image.info, model, asked, searched, lookups, watch.milliseconds()
-    )
+    return Findings(standard, sum(counts.values()), lookups)
+
+
+def log(asked: Question, probe: str, found: Findings, lookups: Sequence[Lookup]) -> Search:
+    """Write into the search log what is about to be answered of the photo of this hash."""
+    among = None if asked.people is None else len(asked.people)
+    wanted = Asked(asked.actor, asked.galleries, asked.reason, probe, among)
+    return log_search(wanted, asked.model, found.searched, found.limits, lookups)
 
 
 def _check_reason(galleries: Sequence[Gallery], reason: str) -> None:
@@ -221,9 +289,10 @@ def _one_model(galleries: Sequence[Gallery]) -> str:
     return models[0]
 
 
-def _chosen(
-    detections: Sequence[Detection], image: DecodedImage, faces: Probes, box: Box | None
+def chosen(
+    info: ImageInfo, detections: Sequence[Detection], faces: Probes, box: Box | None = None
 ) -> list[Detection]:
+    """Which of the faces found on a photo are looked up."""
     if not detections:
         return []
     if box is not None:
@@ -232,7 +301,7 @@ def _chosen(
     if faces is Probes.LARGEST:
         return [detections[widest(detections)]]
     if faces is Probes.CENTRAL:
-        size = (image.info.width, image.info.height)
+        size = (info.width, info.height)
         return [detections[nearest_centre(detections, size)]]
     return list(detections[:MAX_PROBES])
 

@@ -20,6 +20,7 @@ from common.errors import Unavailable
 from common.logs import without_values
 from embedder.errors import EmbedderError
 from embedder.images import DecodedImage, decode, encode_jpeg
+from embedder.stream import Choice as StreamChoice
 from embedder.stream import Outcome
 from embedder.stream import stream as stream_photos
 from embedder.types import Detection, Face, Quality
@@ -161,12 +162,18 @@ def _pixels(images: Sequence[DecodedImage]) -> int:
     return sum(image.pixels.shape[0] * image.pixels.shape[1] for image in images)
 
 
-def stream(model: str, photos: Iterable[bytes]) -> Iterator[Outcome]:
-    """What becomes of each photo, in order; several batches of them are computed at once."""
+def stream(
+    model: str, photos: Iterable[bytes], choose: StreamChoice | None = None
+) -> Iterator[Outcome]:
+    """What becomes of each photo, in order; several batches of them are computed at once.
+
+    `choose` says which of the faces found are wanted, by default all.
+    """
     return stream_photos(
         pipeline(model),
         photos,
         min_face=SMALLEST_FACE,
+        choose=choose,
         runs=_computing.runs,
         batch=STREAM_BATCH,
         max_pixels=settings.MAX_PIXELS,
