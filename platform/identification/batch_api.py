@@ -91,7 +91,12 @@ class BatchesView(ActorMixin):
         description="Each file gets its own entry; a bad one stops no other. Ask for the batch "
         "until its `state` is `done`.",
         request={"multipart/form-data": IdentifyBatchRequestSerializer},
-        responses={202: IdentifyBatchSerializer, 422: problem("`reason_required`")},
+        responses={
+            202: IdentifyBatchSerializer,
+            400: problem("`invalid`, `malformed`, `several_models`, `too_many_files`"),
+            413: problem("`too_large`: one of them, or all together"),
+            422: problem("`reason_required`"),
+        },
     )
     @idempotent
     def post(self, request: Request) -> Response:
