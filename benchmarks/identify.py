@@ -76,7 +76,7 @@ def main() -> None:
     for services in options.services.split(","):
         rows += _measure_services(services, photos, options)
     print()
-    _print(rows)
+    print_table(rows)
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=2))
 
@@ -268,7 +268,7 @@ def _photos(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in paths]
 
 
-def _print(rows: Sequence[Row]) -> None:
+def print_table(rows: Sequence[Row]) -> None:
     names = list(rows[0])
     print("| " + " | ".join(names) + " |")
     print("|" + "---|" * len(names))

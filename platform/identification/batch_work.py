@@ -40,18 +40,21 @@ from .batches import (
     put_back,
     question_of,
     refuse,
+    save_finished,
 )
 from .models import Batch, BatchItem
+from .searches import Answered
 from .services import Findings, Identification, Probes, Question, chosen, log, look_up
 from .timing import Stopwatch
 
 logger = logging.getLogger(__name__)
 
-# Chunks that keep the cores busy while others are searched for. Where photos wait to be enrolled, a
-# turn is as long as theirs.
-TURN_CHUNKS = 4
-# No photo is begun after so long: those in hand are to be done before the lease runs out.
-BEGUN_WITHIN = 20.0
+# Chunks of a turn; between turns the cores are idle for a moment. Where photos wait to be enrolled,
+# a turn is as long as theirs.
+TURN_CHUNKS = 16
+# No photo is begun after so long, however large they are: others want their turn, and what is in
+# hand is to be done before its lease runs out.
+BEGUN_WITHIN = 3.0
 # Faces that are searched for together; crowds are many.
 MOST_FACES = 256
 
@@ -201,26 +204,25 @@ def _conclude(found: Sequence[_Embedded], lease: UUID) -> None:
 @transaction.atomic
 def _store(photos: Sequence[_Embedded], findings: Findings, watch: Stopwatch, lease: UUID) -> None:
     """Each photo's answer with its entry in the search log; those taken away have neither."""
-    held = locked_if_leased([each.item for each in photos], lease)
     lookups = iter(findings.lookups)
-    for each in photos:
-        own = list(islice(lookups, len(each.faces)))
-        item = held.get(each.item.pk)
-        if item is None:
-            continue
-        with watch.stage("log"):
-            entry = log(each.asked, item.sha256, findings, own)
+    own = {each.item.pk: list(islice(lookups, len(each.faces))) for each in photos}
+    held = locked_if_leased([each.item for each in photos], lease)
+    stored = [each for each in photos if each.item.pk in held]
+    with watch.stage("log"):
+        answered = [Answered(each.item.sha256, own[each.item.pk]) for each in stored]
+        entries = log(photos[0].asked, findings, answered)
+    for each, entry in zip(stored, entries, strict=True):
         answer = Identification(
             entry.public_id,
             each.info,
             each.asked.model,
             findings.limits,
             findings.searched,
-            own,
+            own[each.item.pk],
             watch.milliseconds(),
         )
-        finish(item, answer=without_names(identification_figures(answer)))
-        item.save()
+        finish(held[each.item.pk], answer=without_names(identification_figures(answer)))
+    save_finished(held.values())
 
 
 def _postpone(batch: Batch, lease: UUID, problem: IndexUnavailable) -> None:

@@ -197,6 +197,19 @@ def finish(
     item.finished_at = timezone.now()
 
 
+def save_finished(items: Iterable[BatchItem]) -> None:
+    """Save photos with their answers, in one statement. Their rows are there, and locked.
+
+    So nothing is inserted; `bulk_update` does the same and takes half as long as an embedding.
+    """
+    BatchItem.objects.bulk_create(
+        items,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["state", "answer", "lease", "leased_until", "finished_at"],
+    )
+
+
 @transaction.atomic
 def refuse(items: Iterable[BatchItem], lease: UUID, problem: Problem) -> None:
     """End photos that can't be looked up with what `/identify` would say."""

@@ -36,32 +36,48 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What somebody wanted to know. probe: the photo's SHA-256."""
+    """What somebody wanted to know."""
 
     actor: Actor
     galleries: Sequence[Gallery]
     reason: str
-    probe: str
     among: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of a photo, which has this SHA-256."""
+
+    probe: str
+    lookups: Sequence[Lookup]
+
+
 @transaction.atomic
-def log_search(
-    asked: Asked, model: str, searched: int, limits: Limits | None, lookups: Sequence[Lookup]
-) -> Search:
-    """Write what was looked up, and what came of it."""
-    search = Search.objects.create(
-        actor=str(asked.actor),
-        reason=asked.reason.strip(),
-        probe=asked.probe,
-        among=asked.among,
-        model=model,
-        searched=searched,
-        thresholds=limit_figures(limits),
-        faces=[_face(each) for each in lookups],
+def log_searches(
+    asked: Asked, model: str, searched: int, limits: Limits | None, photos: Sequence[Answered]
+) -> list[Search]:
+    """Write what was looked up, and what came of it: an entry for each photo, in their order."""
+    entries = [
+        Search(
+            actor=str(asked.actor),
+            reason=asked.reason.strip(),
+            probe=photo.probe,
+            among=asked.among,
+            model=model,
+            searched=searched,
+            thresholds=limit_figures(limits),
+            faces=[_face(each) for each in photo.lookups],
+        )
+        for photo in photos
+    ]
+    Search.objects.bulk_create(entries)
+    of_gallery = Search.galleries.through
+    of_gallery.objects.bulk_create(
+        of_gallery(search=entry, gallery=gallery)
+        for entry in entries
+        for gallery in asked.galleries
     )
-    search.galleries.set(asked.galleries)
-    return search
+    return entries
 
 
 def limit_figures(limits: Limits | None) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ from vectors.models import PersonTemplate
 from vectors.selectors import Match, make_up, search, search_among
 
 from .models import Search
-from .searches import Asked, Lookup, log_search
+from .searches import Answered, Asked, Lookup, log_searches
 from .selectors import Candidate, candidates
 from .timing import Stopwatch, counted
 
@@ -166,7 +166,7 @@ def identify(
     choose = partial(chosen, image.info, faces=faces, box=box)
     found = look_up(asked, _recognise(asked.model, image, choose, watch), watch)
     with watch.stage("log"):
-        entry = log(asked, sha256(data).hexdigest(), found, found.lookups)
+        (entry,) = log(asked, found, [Answered(sha256(data).hexdigest(), found.lookups)])
     return Identification(
         entry.public_id,
         image.info,
@@ -229,11 +229,11 @@ def look_up(asked: Question, faces: Sequence[Face], watch: Stopwatch) -> Finding
     return Findings(standard, sum(counts.values()), lookups)
 
 
-def log(asked: Question, probe: str, found: Findings, lookups: Sequence[Lookup]) -> Search:
-    """Write into the search log what is about to be answered of the photo of this hash."""
+def log(asked: Question, found: Findings, photos: Sequence[Answered]) -> list[Search]:
+    """Write into the search log what is about to be answered; an entry for each photo."""
     among = None if asked.people is None else len(asked.people)
-    wanted = Asked(asked.actor, asked.galleries, asked.reason, probe, among)
-    return log_search(wanted, asked.model, found.searched, found.limits, lookups)
+    wanted = Asked(asked.actor, asked.galleries, asked.reason, among)
+    return log_searches(wanted, asked.model, found.searched, found.limits, photos)
 
 
 def _check_reason(galleries: Sequence[Gallery], reason: str) -> None:
