@@ -37,7 +37,7 @@ from benchmarks.identify import FILL, print_table  # noqa: E402
 
 TARGET = 0.8
 MODEL = "mtcnn-dlib-resnet"
-POLL = 0.05
+POLL = 0.25
 STAGES = ("search", "thresholds", "score", "decide", "log")
 PROCESSES = ("web", "photos")
 
@@ -253,7 +253,7 @@ def _options() -> Any:
     default = ROOT / os.environ.get("LIKENESS_TEST_DATA", "../shared/data")
     parser.add_argument("--services", default="embedded,servers")
     parser.add_argument("--people", type=int, default=10_000)
-    parser.add_argument("--photos", type=int, default=600)
+    parser.add_argument("--photos", type=int, default=1_200)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--data", default=str(default))

@@ -55,7 +55,8 @@ TURN_CHUNKS = 16
 # No photo is begun after so long, however large they are: others want their turn, and what is in
 # hand is to be done before its lease runs out.
 BEGUN_WITHIN = 3.0
-# Faces that are searched for together; crowds are many.
+# Photos, in chunks, and faces that are searched for together; crowds are many.
+TOGETHER = 2
 MOST_FACES = 256
 
 
@@ -135,7 +136,7 @@ def _stream(model: str, faces: Probes, photos: Sequence[_Photo], lease: UUID, en
     found: list[_Embedded] = []
     for embedded in _embedded(model, faces, photos, lease, end):
         found.append(embedded)
-        if len(found) >= pipeline.stream_length() or _count(found) >= MOST_FACES:
+        if len(found) >= TOGETHER * pipeline.stream_length() or _count(found) >= MOST_FACES:
             _conclude(found, lease)
             found = []
     _conclude(found, lease)
@@ -146,6 +147,7 @@ def _embedded(
 ) -> Iterator[_Embedded]:
     """The photos with their faces; not those that failed, nor any that time was too short for."""
     in_hand: deque[_Photo] = deque()
+    choose = partial(chosen, faces=faces)
 
     def contents() -> Iterator[bytes]:
         # Read as they are needed: all files of a claim at once could fill the memory.
@@ -157,7 +159,7 @@ def _embedded(
                 in_hand.append(photo)
                 yield data
 
-    for outcome in pipeline.stream(model, contents(), partial(chosen, faces=faces)):
+    for outcome in pipeline.stream(model, contents(), choose, len(photos)):
         photo = in_hand.popleft()
         if outcome.error is None and outcome.info is not None:
             yield _Embedded(photo.item, photo.asked, outcome.info, outcome.faces)

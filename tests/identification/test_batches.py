@@ -741,7 +741,7 @@ def test_a_face_that_cannot_be_embedded(
 ) -> None:
     batch = sent(viewer, gallery, lfw.bytes(PEOPLE[0], 3))
 
-    def stream(model: str, photos: Any, choose: Any) -> list[Outcome]:
+    def stream(model: str, photos: Any, *_: Any) -> list[Outcome]:
         return [Outcome(None, (), TemplateError("not finite")) for _ in photos]
 
     monkeypatch.setattr(pipeline, "stream", stream)
