@@ -2,12 +2,23 @@
 
     python benchmarks/identify.py [--services embedded,servers] [--people N] [--seconds N]
                                   [--clients 1,4,16] [--data FOLDER] [--json FILE]
+    python benchmarks/identify.py --services servers --templates 1000000 [--settle N]
+                                  [--cache FOLDER]
 
 Starts everything as `make run` does, in a temporary folder, puts a gallery of random templates
 straight into the database, waits for the index, and then looks faces of LFW up from several clients
 at once, each of whom sends the next photo when the last is answered. The embedder's ceiling is
 measured in the same run, in a process of its own on the same cores with nothing else to do: decode,
 detect and embed of the same photos, one after the other, two at a time, and in batches of eight.
+
+With `--templates` the gallery has so many templates that lie as those of real faces do
+(search_faces.py), brought by `manage.py vectors import` into an HNSW index of a standalone Milvus,
+whose width `vectors tune` chooses; it is measured when the server has indexed all of them and
+changed nothing for `--settle` seconds.
+
+`rest` is what is neither the embedder's (decode, wait, detect, embed) nor the search's; `outside`
+is all but detection, embedding, the wait for those of others, and Milvus, whose milliseconds
+(`milvus`) are measured alone, one search at a time, in the same installation.
 """
 
 from __future__ import annotations
@@ -32,10 +43,16 @@ from uuid import uuid4
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
+# First, since scripts beside this one have the names of packages.
 sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
+
+from benchmarks import search_faces, search_platform  # noqa: E402
 
 PHOTOS = 64
 WARM_UP = 2.0
+SEED = 5
+MODEL = "mtcnn-dlib-resnet"
+HOURS = 3 * 3600.0
 EMBEDDER = ("decode", "wait", "detect", "embed")
 INDEX = ("search",)
 STAGES = ("decode", "wait", "detect", "embed", "search", "thresholds", "score", "decide", "log")
@@ -66,6 +83,30 @@ with transaction.atomic():
 ensure_active_index(gallery)
 """
 
+# The same: the milliseconds of Milvus alone, as each lookup asks it, and where the gallery is.
+MILVUS = """
+import json, time
+import numpy as np
+from people.models import Gallery
+from vectors import selectors
+from vectors.codec import decode_many
+from vectors.models import ActiveIndex, PersonTemplate
+gallery = Gallery.objects.get(slug="main")
+(part,) = selectors._parts([gallery])
+rows = PersonTemplate.objects.order_by("pk").values_list("vector", flat=True)[:{count}]
+times = []
+for probe in decode_many(bytes(row) for row in rows):
+    before = time.perf_counter()
+    selectors._ask_one(part, probe[None], 5 + selectors.SPARE_HITS)
+    times.append(1000 * (time.perf_counter() - before))
+print(json.dumps({{
+    "milvus": round(float(np.median(times)), 2),
+    "index": part.place.index_type,
+    "width": part.width,
+    "collection": ActiveIndex.objects.get(gallery=gallery).generation.name,
+}}))
+"""
+
 Row = dict[str, Any]
 
 
@@ -76,7 +117,9 @@ def main() -> None:
     for services in options.services.split(","):
         rows += _measure_services(services, photos, options)
     print()
-    _print(rows)
+    print_table([{name: row[name] for name in row if name != "p99_of_stages"} for row in rows])
+    print("\np99 of the stages\n")
+    print_table([{"clients": row["clients"], **row["p99_of_stages"]} for row in rows])
     if options.json:
         Path(options.json).write_text(json.dumps(rows, indent=2))
 
@@ -86,7 +129,7 @@ def _measure_services(services: str, photos: Sequence[bytes], options: Any) -> l
     if services != os.environ.get("LIKENESS_TEST_SERVICES", "embedded"):
         with tempfile.NamedTemporaryFile(suffix=".json") as result:
             arguments = ["--services", services, "--json", result.name, "--data", options.data]
-            for name in ("people", "seconds", "clients"):
+            for name in ("people", "seconds", "clients", "templates", "settle", "cache"):
                 arguments += [f"--{name}", str(getattr(options, name))]
             environment = {**os.environ, "LIKENESS_TEST_SERVICES": services}
             subprocess.run([sys.executable, __file__, *arguments], env=environment, check=True)
@@ -104,21 +147,63 @@ def _measure_services(services: str, photos: Sequence[bytes], options: Any) -> l
     ):
         api = Api(stack, stack.make_key())
         with closing(api.http):
-            filled = stack.manage("shell", "-c", FILL.format(count=options.people), seconds=600)
-            assert filled.returncode == 0, filled.stderr
-            eventually(
-                lambda: api.identify(photos[0]).is_success and stack.agrees(),
-                "the index is filled",
-                seconds=600,
-            )
+            if options.templates:
+                _load_templates(stack, options)
+            else:
+                ran(stack, "shell", "-c", FILL.format(count=options.people), seconds=600)
+                eventually(stack.agrees, "the index is filled", seconds=600)
+            size = options.templates or options.people
+            eventually(lambda: _searched(api, photos[0]) == size, "all are counted", seconds=120)
+            milvus = _milvus(stack)
             gallery, key = api.gallery, str(api.http.headers["authorization"])
         rows = []
         for clients in map(int, options.clients.split(",")):
             answers, seconds = _load(stack.port, key, gallery, photos, clients, options.seconds)
-            row = _row(services, clients, answers, seconds, ceiling)
+            row = _row(services, clients, answers, seconds, ceiling, milvus)
             print(json.dumps(row), flush=True)
             rows.append(row)
         return rows
+
+
+# --- The gallery ------------------------------------------------------------------------------
+
+
+def ran(stack: Any, *command: str, seconds: float = HOURS) -> str:
+    """What a management command printed."""
+    done = stack.manage(*command, seconds=seconds)
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout)
+
+
+def _load_templates(stack: Any, options: Any) -> None:
+    """As many as there are to be, in an index that the server is done with."""
+    ran(stack, "vectors", "rebuild", "--gallery", "main", "--index", "HNSW", "--drop-old")
+    images = Path(options.data) / "lfw-dev" / "images"
+    vectors = search_faces.population(images, Path(options.cache)).templates(
+        options.templates, SEED
+    )
+    file = stack.folder / "templates.parquet"
+    search_platform.write_parquet(file, vectors, MODEL)
+    before = time.perf_counter()
+    ran(stack, "vectors", "import", "--gallery", "main", str(file))
+    print(f"loaded in {time.perf_counter() - before:,.0f} s; the server indexes ...", flush=True)
+    client = search_platform.client_of(stack.env["MILVUS_URI"])
+    collection = _milvus(stack)["collection"]
+    waited = search_platform.await_index(client, collection, options.templates, options.settle)
+    print(f"indexed after {waited:,.0f} s more", flush=True)
+    print(ran(stack, "vectors", "tune", "main", "--probes", "1000"), flush=True)
+
+
+def _milvus(stack: Any) -> Row:
+    """Milvus alone, and how the gallery is searched there."""
+    found: Row = json.loads(ran(stack, "shell", "-c", MILVUS.format(count=300)).splitlines()[-1])
+    return found
+
+
+def _searched(api: Any, photo: bytes) -> int:
+    """N, as a lookup says it; a large gallery is counted now and then."""
+    answer = api.identify(photo)
+    return int(answer.json()["searched"]) if answer.is_success else 0
 
 
 # --- The lookup -------------------------------------------------------------------------------
@@ -174,17 +259,20 @@ def _form(photo: bytes, gallery: str) -> tuple[str, bytes]:
     return boundary, b"".join(parts) + photo + f"\r\n--{boundary}--\r\n".encode()
 
 
-def _row(services: str, clients: int, answers: Sequence[Row], seconds: float, ceiling: Row) -> Row:
+def _row(
+    services: str,
+    clients: int,
+    answers: Sequence[Row],
+    seconds: float,
+    ceiling: Row,
+    milvus: Row,
+) -> Row:
     walls = np.array([each["wall"] for each in answers])
     timings = [json.loads(each["body"])["timings_ms"] for each in answers]
-    stages = {
-        name: round(float(np.median([each.get(name, 0.0) for each in timings])), 1)
-        for name in STAGES
-    }
-    others = [
-        each["wall"] - sum(timing.get(name, 0.0) for name in (*EMBEDDER, *INDEX))
-        for each, timing in zip(answers, timings, strict=True)
-    ]
+    by_stage = {name: [each.get(name, 0.0) for each in timings] for name in STAGES}
+    stages = {name: round(float(np.median(values)), 1) for name, values in by_stage.items()}
+    others = _without(walls, timings, (*EMBEDDER, *INDEX))
+    outside = _without(walls, timings, ("wait", "detect", "embed")) - milvus["milvus"]
     rate = len(answers) / seconds
     return {
         "services": services,
@@ -193,10 +281,27 @@ def _row(services: str, clients: int, answers: Sequence[Row], seconds: float, ce
         **{f"p{q}": round(float(np.percentile(walls, q)), 1) for q in (50, 95, 99)},
         **stages,
         "rest_p50": round(float(np.median(others)), 1),
+        "milvus": milvus["milvus"],
+        "outside_p50": round(float(np.median(outside)), 1),
+        "index": f"{milvus['index']} {milvus['width']}",
         "per_second": round(rate, 1),
         "ceiling": max(ceiling.values()),
         "share": round(rate / max(ceiling.values()), 2),
+        "p99_of_stages": {
+            **{name: _p99(values) for name, values in by_stage.items()},
+            "rest": _p99(others),
+            "outside": _p99(outside),
+        },
     }
+
+
+def _without(walls: Any, timings: Sequence[Row], names: Sequence[str]) -> Any:
+    """The wall-clock milliseconds less those of some stages."""
+    return walls - np.array([sum(each.get(name, 0.0) for name in names) for each in timings])
+
+
+def _p99(values: Any) -> float:
+    return round(float(np.percentile(values, 99)), 1)
 
 
 # --- The ceiling ------------------------------------------------------------------------------
@@ -268,7 +373,7 @@ def _photos(folder: Path) -> list[bytes]:
     return [path.read_bytes() for path in paths]
 
 
-def _print(rows: Sequence[Row]) -> None:
+def print_table(rows: Sequence[Row]) -> None:
     names = list(rows[0])
     print("| " + " | ".join(names) + " |")
     print("|" + "---|" * len(names))
@@ -281,6 +386,9 @@ def _options() -> Any:
     default = ROOT / os.environ.get("LIKENESS_TEST_DATA", "../shared/data")
     parser.add_argument("--services", default="embedded,servers")
     parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--templates", type=int, default=0)
+    parser.add_argument("--settle", type=float, default=120.0)
+    parser.add_argument("--cache", default=str(Path(tempfile.gettempdir()) / "likeness-faces"))
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--clients", default="1,4,16")
     parser.add_argument("--data", default=str(default))

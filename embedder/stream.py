@@ -27,6 +27,9 @@ BATCH = 32
 BATCH_PIXELS = 2_100_000
 """Pixels that are worked on together: 32 small photos; a large one is worked on alone."""
 
+BATCH_BYTES = 32 * 1024 * 1024
+"""Files that wait together: a small picture may come in a large file."""
+
 TIDY_BATCHES = 8
 """After so many batches free memory goes back to the system; more often costs time."""
 
@@ -51,13 +54,15 @@ def stream(
     choose: Choice | None = None,
     runs: int | None = None,
     batch: int = BATCH,
+    ahead: int = 1,
     max_pixels: int = images.MAX_PIXELS,
 ) -> Iterator[Outcome]:
     """The outcome of each photo, in the order of the photos, which are read as they are needed.
 
     `runs` batches are computed at once, by default one on each core, for which the pipeline is
-    to be loaded with one thread. At most one batch more is in memory. A batch has up to `batch`
-    photos; one of more than `max_pixels` is refused.
+    to be loaded with one thread. At most `ahead` batches more are in memory, as files: what the
+    runs go on with while the caller is busy with outcomes. A batch has up to `batch` photos; one
+    of more than `max_pixels` is refused.
     """
     runs = runs or cores()
     work = _Work(pipeline, min_face, choose, max_pixels)
@@ -66,7 +71,7 @@ def stream(
         try:
             for number, members in enumerate(_batches(photos, min_face, batch), start=1):
                 waiting.append(pool.submit(work.outcomes, members))
-                if len(waiting) > runs:
+                if len(waiting) >= runs + ahead:
                     yield from waiting.popleft().result()
                 if number % TIDY_BATCHES == 0:
                     give_back_free_memory()
@@ -84,16 +89,18 @@ def cores() -> int:
 
 
 def _batches(photos: Iterable[bytes], min_face: float, most: int) -> Iterator[list[bytes]]:
-    """Photos in turn, as many together as `most` and `BATCH_PIXELS` allow."""
+    """Photos in turn, as many together as `most`, `BATCH_PIXELS` and `BATCH_BYTES` allow."""
     batch: list[bytes] = []
-    filled = 0
+    filled = size = 0
     for photo in photos:
         pixels = _pixels(photo, min_face)
-        if batch and (len(batch) == most or filled + pixels > BATCH_PIXELS):
+        is_full = filled + pixels > BATCH_PIXELS or size + len(photo) > BATCH_BYTES
+        if batch and (len(batch) == most or is_full):
             yield batch
-            batch, filled = [], 0
+            batch, filled, size = [], 0, 0
         batch.append(photo)
         filled += pixels
+        size += len(photo)
     if batch:
         yield batch
 

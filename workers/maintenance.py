@@ -7,6 +7,7 @@ from common.idempotency import forget_old
 from common.queue import (
     ADMIT_PEOPLE,
     APPLY_OUTBOX,
+    IDENTIFY_BATCHES,
     MEASURE_RECALL,
     PROCESS_PHOTOS,
     REEMBED_PHOTOS,
@@ -16,6 +17,7 @@ from config.celery import app
 from enrolment.admitting import due
 from enrolment.following import follow_generations
 from enrolment.ledger import sync
+from identification import batches
 from identification.probes import forget_old_probes
 from identification.rollup import roll_up
 from operations.services import forget_lost_workers, note_sweep
@@ -35,6 +37,8 @@ def sweep() -> None:
     note_sweep()
     if release_expired():
         enqueue(PROCESS_PHOTOS, [])
+    if batches.release_expired():
+        enqueue(IDENTIFY_BATCHES)
     if follow_generations():
         enqueue(REEMBED_PHOTOS)
     if due().exists():
@@ -93,12 +97,15 @@ def roll_up_searches() -> None:
 
 @app.task(name="maintenance.tidy")
 def tidy() -> None:
-    """Remove files without rows, and answers and workers' rows older than a day.
+    """Remove files without rows, and answers, batches and workers' rows older than a day.
 
     And write to the ledger's file what could not be written when it happened.
     """
     sync()
-    removed = remove_orphan_files(), forget_old(), forget_lost_workers(), forget_old_probes()
+    answers, old_batches = forget_old(), batches.forget_old()
+    lost, probes = forget_lost_workers(), forget_old_probes()
+    files = remove_orphan_files() + batches.remove_orphan_files()
     logger.info(
-        "removed %d files, %d remembered answers, %d lost workers, %d faces looked up", *removed
-    )
+        "removed %d files, %d remembered answers, %d batches, %d faces looked up, %d lost workers",
+        files, answers, old_batches, probes, lost,
+    )  # fmt: skip

@@ -6,6 +6,8 @@ from typing import Literal
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.exceptions import NotAuthenticated
 
+from common.errors import Forbidden
+
 from .models import ApiKey, User
 
 
@@ -44,3 +46,15 @@ def actor_of(caller: User | ApiKey | AnonymousUser) -> Actor:
     if isinstance(caller, User):
         return Actor("user", str(caller.public_id), user=caller)
     raise NotAuthenticated
+
+
+def actor_now(caller: User | ApiKey | None) -> Actor:
+    """The same for what was asked a while ago.
+
+    Raises:
+        Forbidden: they were deactivated since, or the key was revoked or has expired.
+    """
+    expired = isinstance(caller, ApiKey) and caller.has_expired
+    if caller is None or expired or not caller.is_active:
+        raise Forbidden("Whoever asked for this may do nothing any more.")
+    return actor_of(caller)

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 PROCESS_PHOTOS = "photos.process"
 REEMBED_PHOTOS = "photos.reembed"
+IDENTIFY_BATCHES = "photos.identify_batches"
 APPLY_OUTBOX = "vectors.apply_outbox"
 ADMIT_PEOPLE = "enrolment.admit"
 MEASURE_RECALL = "maintenance.measure_recall"

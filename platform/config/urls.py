@@ -11,7 +11,9 @@ from enrolment.api import PersonViewSet, PhotoViewSet
 from enrolment.desk_api import EnrolmentView
 from enrolment.identity_api import UndoChangeView
 from enrolment.review_api import ReviewViewSet
-from identification.api import DetectView, IdentifyView, SearchViewSet, VerifyView
+from identification.api import DetectView, IdentifyView, VerifyView
+from identification.batch_api import BatchesView, BatchView
+from identification.search_api import SearchViewSet
 from identification.telemetry_api import TelemetryView
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
@@ -38,6 +40,8 @@ api: list[URLPattern | URLResolver] = [
     path("galleries/<uuid:id>/telemetry", TelemetryView.as_view()),
     path("models", ModelsView.as_view()),
     path("identify", IdentifyView.as_view()),
+    path("identify/batches", BatchesView.as_view()),
+    path("identify/batches/<uuid:id>", BatchView.as_view()),
     path("verify", VerifyView.as_view()),
     path("detect", DetectView.as_view()),
 ]

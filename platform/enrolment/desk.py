@@ -16,7 +16,8 @@ from django.db import transaction
 from accounts.actors import Actor
 from audit.services import record
 from common.errors import Conflict, Unprocessable
-from identification.services import Identification, Probes, Verification, identify, verify
+from identification.services import Identification, Probes, identify
+from identification.verification import Verification, verify
 from people.access import require
 from people.models import Gallery, Person, Role
 from people.services import create_person

@@ -14,7 +14,8 @@ from rest_framework.response import Response
 from accounts.api import ActorMixin
 from common.api import UPLOAD_PROBLEMS, MetadataField, problem
 from common.idempotency import idempotent
-from identification.api import CandidatePersonSerializer, person_figures, verified
+from identification.answers import person_figures
+from identification.api import CandidatePersonSerializer, verified
 from people.access import gallery_for
 from people.api import PersonSerializer
 from people.models import Role

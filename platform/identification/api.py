@@ -1,38 +1,32 @@
-"""Identify, verify and detect over HTTP, and the log of searches. Of a probe its hash is kept."""
+"""Identify, verify and detect over HTTP."""
 
-import csv
-from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-import django_filters
-from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import ActorMixin, ReadViewSet
+from accounts.api import ActorMixin
 from common.api import UPLOAD_PROBLEMS, BoxField, BoxSerializer, problem
-from common.cells import harmless
-from embedder.gates import Fault
-from embedder.images import ImageInfo
-from embedder.types import Box, Detection, Face
-from people.access import gallery_for
-from people.models import MODEL_LENGTH, Person, Role
+from embedder.types import Box
+from people.access import galleries_for
+from people.models import MODEL_LENGTH, Role
 from people.selectors import person_for
-from photos.faces import box_figures, landmark_figures
-from reviews.models import Review, State, Verdict
 from thresholds.deciding import Decision
 
-from . import services
-from .models import REASON_LENGTH, Search
-from .searches import Lookup, limit_figures, visible_searches
-from .selectors import Candidate
-from .services import FoundFace, Probes, Verification
+from . import services, verification
+from .answers import (
+    detection_figures,
+    face_figures,
+    fault_figures,
+    identification_figures,
+    photo_figures,
+)
+from .models import REASON_LENGTH
+from .services import FoundFace, Probes
+from .verification import Verification
 
 MAX_GALLERIES = 20
 MAX_TOP_K = 100
@@ -60,10 +54,9 @@ class ModelField(serializers.CharField):
         )
 
 
-class IdentifyRequestSerializer(serializers.Serializer[Any]):
-    """A photo, and where to search."""
+class LookupOptionsSerializer(serializers.Serializer[Any]):
+    """Where to search, and what for."""
 
-    photo = serializers.FileField(allow_empty_file=True)
     galleries = IdsField(child=serializers.UUIDField(), min_length=1, max_length=MAX_GALLERIES)
     top_k = serializers.IntegerField(
         min_value=1, max_value=MAX_TOP_K, default=5, help_text="Candidates for each face."
@@ -73,7 +66,6 @@ class IdentifyRequestSerializer(serializers.Serializer[Any]):
         default=Probes.ALL.value,
         help_text="Which of the faces found to look up.",
     )
-    box = BoxField(required=False, help_text="Look up only the face in this box.")
     people = IdsField(
         child=serializers.UUIDField(),
         required=False,
@@ -90,6 +82,13 @@ class IdentifyRequestSerializer(serializers.Serializer[Any]):
     any_quality = serializers.BooleanField(
         default=False, help_text="Decide on faces that are too poor to be compared, too."
     )
+
+
+class IdentifyRequestSerializer(LookupOptionsSerializer):
+    """A photo, and where to search."""
+
+    photo = serializers.FileField(allow_empty_file=True)
+    box = BoxField(required=False, help_text="Look up only the face in this box.")
 
 
 class VerifyRequestSerializer(serializers.Serializer[Any]):
@@ -288,11 +287,9 @@ class IdentifyView(ActorMixin):
         serializer = IdentifyRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
-        unique = dict.fromkeys(fields["galleries"])
-        galleries = [gallery_for(self.actor, each, Role.VIEWER) for each in unique]
         answer = services.identify(
             self.actor,
-            galleries,
+            galleries_for(self.actor, fields["galleries"], Role.VIEWER),
             fields["photo"].read(),
             top_k=fields["top_k"],
             faces=Probes(fields["faces"]),
@@ -301,147 +298,7 @@ class IdentifyView(ActorMixin):
             among=fields.get("people"),
             reason=fields["reason"],
         )
-        return Response(
-            {
-                "search": str(answer.search),
-                "photo": _info(answer.info),
-                "model": answer.model,
-                "searched": answer.searched,
-                "thresholds": limit_figures(answer.limits),
-                "faces": [
-                    {**_lookup(each), "review": None if review is None else str(review)}
-                    for each, review in zip(answer.lookups, answer.reviews, strict=True)
-                ],
-                "timings_ms": answer.timings,
-            }
-        )
-
-
-class SearchSerializer(serializers.ModelSerializer[Search]):
-    """An entry of the search log."""
-
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    galleries = serializers.SerializerMethodField()
-    thresholds = LimitsSerializer(allow_null=True)
-
-    class Meta:
-        model = Search
-        fields: ClassVar[list[str]] = [
-            "id", "created_at", "actor", "reason", "probe", "galleries", "among", "model",
-            "searched", "thresholds", "faces",
-        ]  # fmt: skip
-
-    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
-    def get_galleries(self, search: Search) -> list[str]:
-        """Their ids."""
-        return [str(each.public_id) for each in search.galleries.all()]
-
-
-class SearchReviewSerializer(serializers.Serializer[Any]):
-    """What became of a doubtful face that was queued for reviewers."""
-
-    face = serializers.IntegerField(source="face_number", help_text="Among `faces`, from 0.")
-    state = serializers.ChoiceField(choices=State.choices)
-    verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
-    person = serializers.UUIDField(source="chosen.public_id", allow_null=True, default=None)
-
-
-class SearchDetailSerializer(SearchSerializer):
-    """An entry of the search log, and what reviewers made of it."""
-
-    reviews = serializers.SerializerMethodField()
-
-    class Meta(SearchSerializer.Meta):
-        fields: ClassVar[list[str]] = [*SearchSerializer.Meta.fields, "reviews"]
-
-    @extend_schema_field(SearchReviewSerializer(many=True))
-    def get_reviews(self, search: Search) -> Any:
-        """Of each face that was queued."""
-        found = Review.objects.filter(search=search.public_id).select_related("chosen")
-        return SearchReviewSerializer(found.order_by("face_number", "pk"), many=True).data
-
-
-class SearchFilter(django_filters.FilterSet):
-    """`?gallery=&actor=&reason=&decision=&after=&before=`."""
-
-    gallery = django_filters.UUIDFilter(field_name="galleries__public_id")
-    reason = django_filters.CharFilter(lookup_expr="icontains", max_length=REASON_LENGTH)
-    after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-
-    class Meta:
-        model = Search
-        fields: ClassVar[list[str]] = ["actor", "probe"]
-
-
-EXPORTED = (
-    "search", "at", "actor", "reason", "galleries", "probe", "searched", "tier", "match", "review",
-    "face", "decision", "person", "score", "stranger_rate",
-)  # fmt: skip
-
-
-@extend_schema_view(
-    list=extend_schema(summary="List searches: your own, or all as a reviewer"),
-    retrieve=extend_schema(
-        summary="Show a search, and what reviewers made of it", responses=SearchDetailSerializer
-    ),
-)
-class SearchViewSet(ReadViewSet[Search]):
-    """The log of lookups: who looked for whom, why, and what it was told."""
-
-    queryset = Search.objects.none()
-    serializer_class = SearchSerializer
-    filterset_class = SearchFilter
-
-    def get_serializer_class(self) -> type[SearchSerializer]:
-        """One alone comes with its reviews."""
-        return SearchDetailSerializer if self.action == "retrieve" else SearchSerializer
-
-    def get_queryset(self) -> QuerySet[Search]:
-        """Those that the caller may see, the newest first."""
-        return visible_searches(self.actor).order_by("-created_at", "-id")
-
-    @extend_schema(
-        summary="Export searches as CSV: a row for each face",
-        responses={(200, "text/csv"): OpenApiTypes.STR},
-        filters=True,
-    )
-    @action(detail=False, url_path="export", pagination_class=None)
-    def export(self, request: Request) -> StreamingHttpResponse:
-        """With the filters of the list."""
-        found = self.filter_queryset(self.get_queryset())
-        answer = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = 'attachment; filename="searches.csv"'
-        return answer
-
-
-class _Echo:
-    """A file whose writes are returned."""
-
-    def write(self, line: str) -> str:
-        """The line."""
-        return line
-
-
-def _lines(searches: QuerySet[Search]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(EXPORTED)
-    for search in searches.iterator(chunk_size=500):
-        for number, face in enumerate(search.faces or [{}], start=1):
-            yield writer.writerow([harmless(cell) for cell in _cells(search, number, face)])
-
-
-def _cells(search: Search, number: int, face: dict[str, Any]) -> list[Any]:
-    asked: dict[str, Any] = search.thresholds or {}
-    best: dict[str, Any] = next(iter(face.get("candidates", [])), {})
-    galleries = " ".join(str(each.public_id) for each in search.galleries.all())
-    cells = [
-        search.public_id, search.created_at.isoformat(), search.actor, search.reason, galleries,
-        search.probe, search.searched, *(asked.get(name) for name in ("tier", "match", "review")),
-        number if face else None, face.get("decision"),
-        *(best.get(name) for name in ("person", "score", "stranger_rate")),
-    ]  # fmt: skip
-    return ["" if cell is None else cell for cell in cells]
+        return Response(identification_figures(answer))
 
 
 class VerifyView(ActorMixin):
@@ -463,7 +320,7 @@ class VerifyView(ActorMixin):
         fields = serializer.validated_data
         answer = self._answer(fields)
         faces = [
-            {"photo": _info(info), **_face(face)}
+            {"photo": photo_figures(info), **face_figures(face)}
             for face, info in zip(answer.faces, answer.infos, strict=True)
         ]
         return Response(
@@ -482,8 +339,10 @@ class VerifyView(ActorMixin):
         first = fields["first"].read()
         if "person" in fields:
             person = person_for(self.actor, fields["person"], Role.VIEWER)
-            return services.verify_person(self.actor, person, first)
-        return services.verify(self.actor, first, fields["second"].read(), model=fields["model"])
+            return verification.verify_person(self.actor, person, first)
+        return verification.verify(
+            self.actor, first, fields["second"].read(), model=fields["model"]
+        )
 
 
 class DetectView(ActorMixin):
@@ -506,7 +365,7 @@ class DetectView(ActorMixin):
         answer = services.detect(self.actor, fields["photo"].read(), model=fields["model"])
         return Response(
             {
-                "photo": _info(answer.info),
+                "photo": photo_figures(answer.info),
                 "model": answer.model,
                 "faces": [_judged(each) for each in answer.faces],
                 "timings_ms": answer.timings,
@@ -514,37 +373,12 @@ class DetectView(ActorMixin):
         )
 
 
-def _info(info: ImageInfo) -> dict[str, Any]:
-    return {
-        "width": info.width,
-        "height": info.height,
-        "format": info.format,
-        "first_frame_only": info.frames > 1,
-    }
-
-
-def _detection(detection: Detection) -> dict[str, Any]:
-    return {
-        "box": box_figures(detection.box),
-        "landmarks": landmark_figures(detection.landmarks),
-        "detector_score": detection.score,
-    }
-
-
-def _face(face: Face) -> dict[str, Any]:
-    return {**_detection(face.detection), "quality": face.quality.as_dict()}
-
-
 def _judged(face: FoundFace) -> dict[str, Any]:
     return {
-        **_detection(face.detection),
+        **detection_figures(face.detection),
         "quality": face.quality.as_dict(),
-        "quality_problems": _faults(face.faults),
+        "quality_problems": fault_figures(face.faults),
     }
-
-
-def _faults(faults: Sequence[Fault]) -> list[dict[str, str]]:
-    return [{"code": fault.code, "text": fault.text} for fault in faults]
 
 
 def verified(answer: Verification) -> str | None:
@@ -552,43 +386,3 @@ def verified(answer: Verification) -> str | None:
     if answer.threshold is None:
         return None
     return (Decision.MATCH if answer.score >= answer.threshold else Decision.NO_MATCH).value
-
-
-def _lookup(lookup: Lookup) -> dict[str, Any]:
-    rates: Sequence[float | None] = lookup.stranger_rates or [None] * MAX_TOP_K
-    return {
-        **_face(lookup.face),
-        "quality_problems": _faults(lookup.faults),
-        "decision": lookup.decision,
-        "margin": _margin(lookup.stranger_rates),
-        "candidates": [
-            {**_candidate(each), "stranger_rate": rate}
-            for each, rate in zip(lookup.candidates, rates, strict=False)
-        ],
-    }
-
-
-def _margin(rates: Sequence[float]) -> float | None:
-    """None without a second candidate."""
-    return rates[1] / rates[0] if len(rates) > 1 and rates[0] > 0 else None
-
-
-def person_figures(person: Person) -> dict[str, str]:
-    """Who it is, as answers have it."""
-    return {
-        "id": str(person.public_id),
-        "gallery": str(person.gallery.public_id),
-        "external_id": person.external_id,
-        "name": person.name,
-    }
-
-
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    evidence = candidate.evidence
-    return {
-        "person": person_figures(candidate.person),
-        "score": candidate.score,
-        "evidence": None
-        if evidence is None
-        else {"face": str(evidence.face), "photo": str(evidence.photo), "score": evidence.score},
-    }

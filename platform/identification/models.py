@@ -1,8 +1,13 @@
-"""The search log, what is counted of it, and the faces that are kept for a while."""
+"""The search log, what is counted of it, faces kept for a while, and batches of photos."""
+
+from uuid import uuid4
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
+from accounts.actors import Actor, actor_now
+from accounts.models import ApiKey, User
 from common.models import PublicModel
 from people.models import MODEL_LENGTH, SHA256_LENGTH, Gallery, Person
 
@@ -110,3 +115,122 @@ class GalleryTelemetry(Gallery):
         proxy = True
         verbose_name = "telemetry"
         verbose_name_plural = "telemetry"
+
+
+class Batch(PublicModel):
+    """Photos to be looked up in the same way, by whoever has time; and who asked.
+
+    Galleries and people are ids: what has become of them, and of the roles of whoever asked, is
+    found out when the work is done.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, null=True, related_name="+")
+    galleries = models.JSONField()
+    among = models.JSONField(null=True, help_text="The people searched alone.")
+    top_k = models.PositiveSmallIntegerField()
+    faces = models.CharField(max_length=10)
+    any_quality = models.BooleanField()
+    reason = models.CharField(max_length=REASON_LENGTH, blank=True)
+
+    class Meta:
+        verbose_name_plural = "batches"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=False, api_key__isnull=True)
+                | Q(user__isnull=True, api_key__isnull=False),
+                name="batch_of_user_or_key",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"batch {self.public_id}"
+
+    @property
+    def actor(self) -> Actor:
+        """Who asked, as they are now. Raises Forbidden if they may do nothing any more."""
+        return actor_now(self.user or self.api_key)
+
+
+class BatchState(models.TextChoices):
+    """How far a batch is."""
+
+    WAITING = "waiting", "Waiting: no photo was begun"
+    WORKING = "working", "Working: some photos are done"
+    DONE = "done", "Done: each photo has its answer or its problem"
+
+
+class BatchItemState(models.TextChoices):
+    """Where a photo of a batch is on its way."""
+
+    WAITING = "waiting", "Waiting: for a worker"
+    WORKING = "working", "Working: a worker has it"
+    DONE = "done", "Done: it has its answer"
+    FAILED = "failed", "Failed: it has a problem"
+
+
+UNDER_WAY = (BatchItemState.WAITING, BatchItemState.WORKING)
+FINISHED = (BatchItemState.DONE, BatchItemState.FAILED)
+PROBES = "probes"
+
+
+def probe_path(item: "BatchItem", extension: str) -> str:
+    """A name that says nothing of the sender's, and is never used twice."""
+    name = uuid4().hex
+    return f"{PROBES}/{name[:2]}/{name}{extension}"
+
+
+class BatchItem(models.Model):
+    """A photo of a batch; its file is kept until it has its answer or its problem.
+
+    `answer` is what is answered but for people's names: of candidates it has the ids, as the
+    search log has, so that whoever is erased is not in it. While Milvus is away `not_before` says
+    when to try again.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="items")
+    index = models.PositiveSmallIntegerField(help_text="Its place among the files sent.")
+    file = models.FileField(upload_to=probe_path, max_length=100, blank=True)
+    sha256 = models.CharField(max_length=SHA256_LENGTH, blank=True)
+    state = models.CharField(max_length=10, choices=BatchItemState, default=BatchItemState.WAITING)
+    answer = models.JSONField(null=True)
+    problem = models.JSONField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    not_before = models.DateTimeField(default=timezone.now)
+    lease = models.UUIDField(null=True, help_text="The run of the worker that has it.")
+    leased_until = models.DateTimeField(null=True)
+    leased_by = models.CharField(max_length=200, blank=True, help_text="The worker's name.")
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "index"], name="one_item_per_index"),
+            models.CheckConstraint(
+                condition=Q(state=BatchItemState.WORKING, lease__isnull=False)
+                | (~Q(state=BatchItemState.WORKING) & Q(lease__isnull=True)),
+                name="item_leased_while_working",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    state__in=UNDER_WAY,
+                    answer__isnull=True,
+                    problem__isnull=True,
+                    finished_at__isnull=True,
+                )
+                | Q(state=BatchItemState.DONE, answer__isnull=False, finished_at__isnull=False)
+                | Q(state=BatchItemState.FAILED, problem__isnull=False, finished_at__isnull=False),
+                name="item_finished_with_result",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state__in=UNDER_WAY), name="items_under_way"),
+            models.Index(
+                fields=["id"],
+                condition=Q(state__in=FINISHED) & ~Q(file=""),
+                name="items_with_file_to_delete",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"photo {self.index} of batch {self.batch_id}"

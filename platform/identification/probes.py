@@ -6,7 +6,7 @@ long; a doubtful one that is queued for a reviewer is kept until it is decided.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,17 +21,16 @@ from thresholds.deciding import Decision, Limits
 from thresholds.models import Doubtful, Policy
 
 from .models import Probe, Search
-from .searches import Lookup, limit_figures
+from .searches import Answered, Lookup, limit_figures
 
-Policies = dict[int, Policy]
+Policies = Mapping[int, Policy]
 
 
 def keep_and_ask(
     search: Search,
     policies: Policies,
-    image: DecodedImage,
     asked: Limits | None,
-    lookups: Sequence[Lookup],
+    photo: Answered,
 ) -> list[UUID | None]:
     """Keep the faces that are to be kept, and put the doubtful ones before reviewers.
 
@@ -39,12 +38,15 @@ def keep_and_ask(
     the longest time counts. Returns each face's review, if it has one.
     """
     days = max(policy.keep_probe_days for policy in policies.values())
-    reviews: list[UUID | None] = []
-    for number, lookup in enumerate(lookups):
-        review = _ask(search, number, policies, asked, lookup) if asked else None
-        if days or review:
-            _keep(search, number, image, lookup, days)
-        reviews.append(review)
+    reviews = [
+        _ask(search, number, policies, asked, lookup) if asked else None
+        for number, lookup in enumerate(photo.lookups)
+    ]
+    kept = [number for number, review in enumerate(reviews) if days or review]
+    if kept:
+        image = photo.image()
+        for number in kept:
+            _keep(search, number, image, photo.lookups[number], days)
     return reviews
 
 

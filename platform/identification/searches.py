@@ -1,8 +1,7 @@
 """The search log: writing it, and who may read what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from django.db import transaction
@@ -10,6 +9,7 @@ from django.db.models import Q, QuerySet
 
 from accounts.actors import Actor
 from embedder.gates import Fault
+from embedder.images import DecodedImage
 from embedder.types import Face
 from people.access import galleries_where, visible_galleries
 from people.models import Gallery, Role
@@ -44,28 +44,45 @@ class Asked:
     actor: Actor
     galleries: Sequence[Gallery]
     reason: str
-    photo: bytes
     among: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What came of a photo, which has this SHA-256; `image` decodes it, if it is needed again."""
+
+    probe: str
+    lookups: Sequence[Lookup]
+    image: Callable[[], DecodedImage]
+
+
 @transaction.atomic
-def log_search(
-    asked: Asked, model: str, searched: int, limits: Limits | None, lookups: Sequence[Lookup]
-) -> Search:
-    """Write what was looked up, and what came of it."""
-    search = Search.objects.create(
-        actor=str(asked.actor),
-        reason=asked.reason.strip(),
-        probe=sha256(asked.photo).hexdigest(),
-        among=asked.among,
-        model=model,
-        searched=searched,
-        thresholds=limit_figures(limits),
-        faces=[_face(each) for each in lookups],
-        best_two=[_best_two(each) for each in lookups],
+def log_searches(
+    asked: Asked, model: str, searched: int, limits: Limits | None, photos: Sequence[Answered]
+) -> list[Search]:
+    """Write what was looked up, and what came of it: an entry for each photo, in their order."""
+    entries = [
+        Search(
+            actor=str(asked.actor),
+            reason=asked.reason.strip(),
+            probe=photo.probe,
+            among=asked.among,
+            model=model,
+            searched=searched,
+            thresholds=limit_figures(limits),
+            faces=[_face(each) for each in photo.lookups],
+            best_two=[_best_two(each) for each in photo.lookups],
+        )
+        for photo in photos
+    ]
+    Search.objects.bulk_create(entries)
+    of_gallery = Search.galleries.through
+    of_gallery.objects.bulk_create(
+        of_gallery(search=entry, gallery=gallery)
+        for entry in entries
+        for gallery in asked.galleries
     )
-    search.galleries.set(asked.galleries)
-    return search
+    return entries
 
 
 def limit_figures(limits: Limits | None) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """From matches to candidates: who it is, and the enrolled face that shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -11,6 +11,8 @@ from people.models import Gallery, Person
 from photos.models import Face
 from vectors.codec import FloatArray, decode_many
 from vectors.selectors import Match
+
+READ_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,30 @@ def _evidence(probe: FloatArray, faces: Sequence[_EnrolledFace]) -> Evidence | N
     scores = decode_many(bytes(each.vector) for each in faces) @ probe
     best = int(np.argmax(scores))
     return Evidence(faces[best].face, faces[best].photo, float(scores[best]))
+
+
+def named(public_ids: Collection[str], galleries: Sequence[str]) -> dict[str, Person]:
+    """Those of these people, with their gallery, who are active and in one of these galleries."""
+    people = Person.objects.select_related("gallery").filter(
+        active=True, gallery__public_id__in=galleries
+    )
+    return {
+        str(person.public_id): person
+        for some in _parts(public_ids)
+        for person in people.filter(public_id__in=some)
+    }
+
+
+def still_there(faces: Collection[str]) -> set[str]:
+    """Those of these enrolled faces (public ids) that were not deleted."""
+    return {
+        str(face)
+        for some in _parts(faces)
+        for face in Face.objects.filter(public_id__in=some).values_list("public_id", flat=True)
+    }
+
+
+def _parts(ids: Collection[str]) -> Iterator[list[str]]:
+    everything = sorted(ids)
+    for start in range(0, len(everything), READ_AT_ONCE):
+        yield everything[start : start + READ_AT_ONCE]

@@ -1,14 +1,15 @@
-"""Identify (1:N), verify (1:1), detect.
+"""Identify (1:N) and detect; `verification.py` compares 1:1.
 
 The probe is embedded in the process that answers: one picture, low latency. Nothing of it is
 stored, unless a gallery's policy wants it (`probes.py`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 from time import perf_counter
 from uuid import UUID
 
@@ -27,15 +28,15 @@ from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
 from photos.intake import decode_photo
 from thresholds.deciding import Decision, Limits
-from thresholds.selectors import Verifying, limits, policy_of, verification_standard
-from vectors.codec import DIMENSION, FloatArray, decode
+from thresholds.models import Policy
+from thresholds.selectors import limits, policies_of
+from vectors.codec import DIMENSION, FloatArray
 from vectors.errors import IndexUnavailable
 from vectors.milvus import ping
-from vectors.models import PersonTemplate
 from vectors.selectors import Match, make_up, search, search_among
 
 from .probes import keep_and_ask
-from .searches import Asked, Lookup, log_search
+from .searches import Answered, Asked, Lookup, log_searches
 from .selectors import Candidate, candidates
 from .timing import Stopwatch, counted
 
@@ -57,6 +58,35 @@ class Probes(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """Who asks, and how to look faces up, of one photo or many; checked, so that it can be done.
+
+    policies: of the galleries, by their keys. people: the keys of those to search alone; None
+    searches the galleries. queue: whether doubtful faces come before reviewers, where a gallery
+    says so.
+    """
+
+    actor: Actor
+    galleries: Sequence[Gallery]
+    policies: Mapping[int, Policy]
+    model: str
+    people: list[int] | None
+    top_k: int
+    any_quality: bool
+    reason: str
+    queue: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What came of looking faces up together: a lookup for each, in their order."""
+
+    limits: Limits | None
+    searched: int
+    lookups: list[Lookup]
+
+
+@dataclass(frozen=True, slots=True)
 class Identification:
     """The answer to a photo, and the entry of the search log.
 
@@ -70,23 +100,6 @@ class Identification:
     searched: int
     lookups: list[Lookup]
     reviews: list[UUID | None]
-    timings: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The score of two photos' faces, or of a photo's and a person's template, and those faces.
-
-    threshold: the score from which on it is a match; None without a calibration. fmr: how often
-    two people's photos score as high.
-    """
-
-    score: float
-    threshold: float | None
-    fmr: float | None
-    model: str
-    faces: tuple[Face, ...]
-    infos: tuple[ImageInfo, ...]
     timings: dict[str, float]
 
 
@@ -138,51 +151,112 @@ def identify(
         Unprocessable: a gallery wants to know why (`reason_required`).
         IndexUnavailable: Milvus is away or the index is not ready; never "no match".
     """
+    asked = question(
+        actor, galleries, top_k=top_k, any_quality=any_quality, among=among, reason=reason,
+        queue=queue,
+    )  # fmt: skip
+    watch = Stopwatch("identify")
+    with watch.stage("decode"):
+        image = decode_photo(data)
+    choose = partial(chosen, image.info, faces=faces, box=box)
+    found = look_up(asked, _recognise(asked.model, image, choose, watch), watch)
+    with watch.stage("log"):
+        photo = Answered(sha256(data).hexdigest(), found.lookups, lambda: image)
+        (entry,) = log(asked, found, [photo])
+    return Identification(
+        entry.search,
+        image.info,
+        asked.model,
+        found.limits,
+        found.searched,
+        found.lookups,
+        entry.reviews,
+        watch.milliseconds(),
+    )
+
+
+def question(
+    actor: Actor,
+    galleries: Sequence[Gallery],
+    *,
+    top_k: int = 5,
+    any_quality: bool = False,
+    among: Sequence[UUID] | None = None,
+    reason: str = "",
+    queue: bool = True,
+) -> Question:
+    """What somebody wants to know, if they may ask it and it can be answered.
+
+    Raises as `identify` does, before a photo is looked at.
+    """
     for gallery in galleries:
         require(actor, gallery, Role.VIEWER)
     model = _one_model(galleries)
     people = None if among is None else _people(galleries, among)
-    _check_reason(galleries, reason)
-    watch = Stopwatch("identify")
-    with watch.stage("decode"):
-        image = decode_photo(data)
-    found = _recognise(model, image, partial(_chosen, image=image, faces=faces, box=box), watch)
-    probes = np.array([face.template for face in found], np.float32).reshape(-1, DIMENSION)
+    policies = policies_of(galleries)
+    _check_reason(policies.values(), reason)
+    return Question(actor, galleries, policies, model, people, top_k, any_quality, reason, queue)
+
+
+def look_up(asked: Question, faces: Sequence[Face], watch: Stopwatch) -> Findings:
+    """Search for all these faces together, and decide on each.
+
+    Raises:
+        IndexUnavailable: Milvus is away or the index is not ready; never "no match".
+    """
+    galleries = asked.galleries
+    probes = np.array([face.template for face in faces], np.float32).reshape(-1, DIMENSION)
     with watch.stage("search"):
-        matches, counts = _search(galleries, probes, people, max(top_k, RUNNER_UP))
+        matches, counts = _search(galleries, probes, asked.people, max(asked.top_k, RUNNER_UP))
     with watch.stage("thresholds"):
-        asked = limits(galleries, counts)
-        searched = sum(counts.values())
+        standard = limits(galleries, counts, asked.policies)
     with watch.stage("score"):
         ranked = candidates(galleries, probes, matches)
     with watch.stage("decide"):
-        probing = None if any_quality else _probe_gates(galleries)
+        probing = None if asked.any_quality else _probe_gates(asked.policies.values())
         enrolling = strictest([gallery.gates for gallery in galleries])
         lookups = [
             Lookup(
                 face,
-                best[:top_k],
+                best[: asked.top_k],
                 _faults(face, enrolling),
-                _decision(face, best, asked, probing),
-                [asked.stranger_rate(each.score) for each in best] if asked else [],
+                _decision(face, best, standard, probing),
+                [standard.stranger_rate(each.score) for each in best] if standard else [],
                 [each.score for each in best[:RUNNER_UP]],
             )
-            for face, best in zip(found, ranked, strict=True)
+            for face, best in zip(faces, ranked, strict=True)
         ]
-    with watch.stage("log"), transaction.atomic():
-        wanted = Asked(actor, galleries, reason, data, None if among is None else len(among))
-        entry = log_search(wanted, model, searched, asked, lookups)
-        policies = {gallery.pk: policy_of(gallery) for gallery in galleries}
-        reviews = keep_and_ask(entry, policies, image, asked if queue else None, lookups)
-    return Identification(
-        entry.public_id, image.info, model, asked, searched, lookups, reviews, watch.milliseconds()
-    )
+    return Findings(standard, sum(counts.values()), lookups)
 
 
-def _check_reason(galleries: Sequence[Gallery], reason: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A photo's entry of the search log, and each face's review, if it has one."""
+
+    search: UUID
+    reviews: list[UUID | None]
+
+
+@transaction.atomic
+def log(asked: Question, found: Findings, photos: Sequence[Answered]) -> list[Logged]:
+    """Write into the search log what is about to be answered; an entry for each photo.
+
+    With it goes what a policy keeps of the faces, and what reviewers are asked.
+    """
+    among = None if asked.people is None else len(asked.people)
+    wanted = Asked(asked.actor, asked.galleries, asked.reason, among)
+    entries = log_searches(wanted, asked.model, found.searched, found.limits, photos)
+    queued = found.limits if asked.queue else None
+    return [
+        Logged(entry.public_id, keep_and_ask(entry, asked.policies, queued, photo))
+        for entry, photo in zip(entries, photos, strict=True)
+    ]
+
+
+def _check_reason(policies: Iterable[Policy], reason: str) -> None:
     if reason.strip():
         return
-    if any(policy_of(gallery).requires_reason for gallery in galleries):
+    if any(policy.requires_reason for policy in policies):
         raise Unprocessable(
             "This gallery wants a reason for each lookup, such as a case number: send `reason`.",
             code="reason_required",
@@ -232,9 +306,10 @@ def _one_model(galleries: Sequence[Gallery]) -> str:
     return models[0]
 
 
-def _chosen(
-    detections: Sequence[Detection], image: DecodedImage, faces: Probes, box: Box | None
+def chosen(
+    info: ImageInfo, detections: Sequence[Detection], faces: Probes, box: Box | None = None
 ) -> list[Detection]:
+    """Which of the faces found on a photo are looked up."""
     if not detections:
         return []
     if box is not None:
@@ -243,14 +318,14 @@ def _chosen(
     if faces is Probes.LARGEST:
         return [detections[widest(detections)]]
     if faces is Probes.CENTRAL:
-        size = (image.info.width, image.info.height)
+        size = (info.width, info.height)
         return [detections[nearest_centre(detections, size)]]
     return list(detections[:MAX_PROBES])
 
 
-def _probe_gates(galleries: Sequence[Gallery]) -> Gates:
+def _probe_gates(policies: Iterable[Policy]) -> Gates:
     """What a probe must be like to be decided on: size is no matter, the score shows it."""
-    least = max(policy_of(gallery).min_probe_quality for gallery in galleries)
+    least = max(policy.min_probe_quality for policy in policies)
     return replace(VERIFY_GATES, min_quality=least)
 
 
@@ -266,122 +341,6 @@ def _decision(
 
 def _faults(face: Face, gates: Gates) -> list[Fault]:
     return gates.faults(face.detection.box, face.quality)
-
-
-@counted("verify")
-def verify(
-    actor: Actor, first: bytes, second: bytes, *, model: str = "", gallery: Gallery | None = None
-) -> Verification:
-    """Compare the faces of two photos, each of which must show exactly one.
-
-    By the model and the policy of `gallery`, or by `model`, that of new galleries if none is named,
-    and the defaults.
-
-    Raises:
-        UnknownModel: no such model is installed.
-        BadPhoto, TooLarge: a file can't be used.
-        Unprocessable: a photo shows no face or several (`no_face`, `several_faces`), or one that
-            is too poor to compare, with the code of its plainest fault (`embedder.gates`).
-        Forbidden: the actor has a role nowhere, or none in the gallery (NotFound).
-    """
-    if gallery is None:
-        require_member(actor)
-        model = _installed(model)
-    else:
-        require(actor, gallery, Role.VIEWER)
-        model = gallery.model
-    watch = Stopwatch("verify")
-    faces, infos = _single_faces(model, [first, second], watch)
-    score = float(faces[0].template @ faces[1].template)
-    judged = _judged(score, verification_standard(model, gallery))
-    return Verification(score, *judged, model, faces, infos, watch.milliseconds())
-
-
-@counted("verify")
-def verify_person(actor: Actor, person: Person, data: bytes) -> Verification:
-    """Compare a photo, which must show exactly one face, with an enrolled person's template.
-
-    By the gallery's own policy, and the error rates of templates of as many photos.
-
-    Raises:
-        NotFound, Forbidden: as `people.access.require`.
-        BadPhoto, TooLarge: the file can't be used.
-        Unprocessable: as `verify`; the person has no template (`not_enrolled`).
-    """
-    gallery = person.gallery
-    require(actor, gallery, Role.VIEWER)
-    template = PersonTemplate.objects.filter(person=person, model=gallery.model).first()
-    if template is None:
-        raise Unprocessable(
-            "Nobody can be compared with this person: no photo of theirs is enrolled. Add one.",
-            code="not_enrolled",
-        )
-    watch = Stopwatch("verify")
-    faces, infos = _single_faces(gallery.model, [data], watch)
-    score = float(decode(bytes(template.vector)) @ faces[0].template)
-    standard = verification_standard(gallery.model, gallery, template.face_count)
-    judged = _judged(score, standard)
-    return Verification(score, *judged, gallery.model, faces, infos, watch.milliseconds())
-
-
-def _single_faces(
-    model: str, photos: Sequence[bytes], watch: Stopwatch
-) -> tuple[tuple[Face, ...], tuple[ImageInfo, ...]]:
-    """The one usable face of each photo."""
-    with watch.stage("decode"):
-        images = [_decode_numbered(number, data) for number, data in enumerate(photos, start=1)]
-    with watch.stage("detect"):
-        detections = pipeline.detect(model, images)
-    for number, found in enumerate(detections, start=1):
-        _check_one_face(number, found)
-    with watch.stage("embed"):
-        faces = tuple(face for (face,) in pipeline.embed(model, images, detections))
-    for number, face in enumerate(faces, start=1):
-        _check_usable(number, face)
-    return faces, tuple(image.info for image in images)
-
-
-def _judged(score: float, standard: Verifying | None) -> tuple[float | None, float | None]:
-    """The threshold, and the FMR at the score."""
-    return (None, None) if standard is None else (standard.threshold, standard.fmr(score))
-
-
-def _installed(model: str) -> str:
-    return installed_model(model).name if model else default_model()
-
-
-def _decode_numbered(number: int, data: bytes) -> DecodedImage:
-    """Decode one of the photos; an error says which."""
-    try:
-        return decode_photo(data)
-    except Problem as problem:
-        problem.members["photo"] = number
-        raise
-
-
-def _check_one_face(number: int, found: Sequence[Detection]) -> None:
-    if len(found) == 1:
-        return
-    code = "several_faces" if found else "no_face"
-    count = len(found) or "no"
-    raise Unprocessable(
-        f"Photo {number} shows {count} face{'' if len(found) == 1 else 's'}; it must show exactly "
-        "one. Crop it or send another.",
-        code=code,
-        photo=number,
-    )
-
-
-def _check_usable(number: int, face: Face) -> None:
-    faults = _faults(face, VERIFY_GATES)
-    if not faults:
-        return
-    raise Unprocessable(
-        f"Photo {number}: " + " ".join(fault.text for fault in faults),
-        code=faults[0].code,
-        photo=number,
-        quality=face.quality.as_dict(),
-    )
 
 
 def warm_up() -> None:
@@ -404,7 +363,7 @@ def detect(actor: Actor, data: bytes, *, model: str = "") -> Found:
         Forbidden: the actor has a role nowhere.
     """
     require_member(actor)
-    model = _installed(model)
+    model = installed(model)
     watch = Stopwatch("detect")
     with watch.stage("decode"):
         image = decode_photo(data)
@@ -416,3 +375,8 @@ def detect(actor: Actor, data: bytes, *, model: str = "") -> Found:
         for detection, quality in zip(detections, qualities, strict=True)
     ]
     return Found(image.info, model, faces, watch.milliseconds())
+
+
+def installed(model: str) -> str:
+    """A model's name, or that of new galleries. Raises UnknownModel: it isn't installed."""
+    return installed_model(model).name if model else default_model()

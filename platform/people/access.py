@@ -4,6 +4,7 @@ Default deny. What an actor may not see does not exist for them (404); what they
 do is forbidden (403).
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -43,6 +44,11 @@ def gallery_for(actor: Actor, public_id: UUID, role: Role) -> Gallery:
         raise NotFound("gallery")
     require(actor, gallery, role)
     return gallery
+
+
+def galleries_for(actor: Actor, public_ids: Iterable[UUID], role: Role) -> list[Gallery]:
+    """The galleries of these ids, each once, in their order. Raises as `gallery_for`."""
+    return [gallery_for(actor, each, role) for each in dict.fromkeys(public_ids)]
 
 
 def _visible_gallery(actor: Actor, public_id: UUID) -> Gallery | None:

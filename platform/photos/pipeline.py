@@ -20,6 +20,8 @@ from common.errors import Unavailable
 from common.logs import without_values
 from embedder.errors import EmbedderError
 from embedder.images import DecodedImage, decode, encode_jpeg
+from embedder.stream import BATCH as MOST_IN_BATCH
+from embedder.stream import Choice as StreamChoice
 from embedder.stream import Outcome
 from embedder.stream import stream as stream_photos
 from embedder.types import Detection, Face, Quality
@@ -41,7 +43,7 @@ STREAM_BATCH = 8
 # Each run of the networks takes memory, up to 200 MB for a large photo.
 MAX_RUNNERS = 8
 # A network's many short steps each want the interpreter back. With Python's own 5 ms between turns
-# they wait for the threads of other requests half of the time.
+# they wait for the threads of other requests, or for the one that stores results, half of the time.
 TURN_SECONDS = 0.0005
 _loading = threading.Lock()
 _pipelines: dict[str, "Pipeline"] = {}
@@ -161,14 +163,22 @@ def _pixels(images: Sequence[DecodedImage]) -> int:
     return sum(image.pixels.shape[0] * image.pixels.shape[1] for image in images)
 
 
-def stream(model: str, photos: Iterable[bytes]) -> Iterator[Outcome]:
-    """What becomes of each photo, in order; several batches of them are computed at once."""
+def stream(
+    model: str, photos: Iterable[bytes], choose: StreamChoice | None = None, count: int = 0
+) -> Iterator[Outcome]:
+    """What becomes of each photo, in order; several batches of them are computed at once.
+
+    `choose` says which of the faces found are wanted, by default all. Where `count` of them are
+    known to come and that is many, more go through the networks together, a tenth faster.
+    """
     return stream_photos(
         pipeline(model),
         photos,
         min_face=SMALLEST_FACE,
+        choose=choose,
         runs=_computing.runs,
-        batch=STREAM_BATCH,
+        batch=min(max(STREAM_BATCH, count // (2 * _computing.runs)), MOST_IN_BATCH),
+        ahead=_computing.runs,
         max_pixels=settings.MAX_PIXELS,
     )
 
@@ -180,6 +190,7 @@ def stream_length() -> int:
 
 def work_in_bulk() -> None:
     """For a process that works on streams of photos: a run of one thread for each core."""
+    sys.setswitchinterval(TURN_SECONDS)
     _computing.runs = min(_computing.threads, MAX_RUNNERS)
     _computing.threads = 1
 

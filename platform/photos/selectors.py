@@ -11,7 +11,7 @@ from people.models import Gallery, Role
 from vectors.codec import FloatArray, decode_many
 from vectors.models import PersonTemplate
 
-from .models import Face, Photo
+from .models import Face, Photo, PhotoState
 
 READ_AT_ONCE = 1000
 
@@ -24,6 +24,11 @@ def visible_photos(actor: Actor) -> QuerySet[Photo]:
     templates = PersonTemplate.objects.with_searchable().defer("vector", "given_vector")
     faces = Face.objects.shown().prefetch_related(Prefetch("template", queryset=templates))
     return photos.prefetch_related(Prefetch("faces", queryset=faces))
+
+
+def photos_wait() -> bool:
+    """Whether some wait for a worker."""
+    return Photo.objects.filter(state=PhotoState.RECEIVED).exists()
 
 
 def photo_for(actor: Actor, public_id: UUID, role: Role) -> Photo:

@@ -1,7 +1,7 @@
 """The life of a photo: received, claimed by a worker, finished, deleted."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import Any
@@ -345,14 +345,22 @@ ORPHAN_AGE = timedelta(hours=1)
 
 
 def remove_orphan_files() -> int:
-    """Delete files that no row refers to: what a crash between disk and database left behind.
+    """Delete originals that no row refers to: what a crash between disk and database left behind.
 
-    Returns how many. Files of the last hour may belong to an upload under way and are left.
+    Returns how many.
+    """
+    return remove_orphans("originals", lambda name: Original.objects.filter(file=name).exists())
+
+
+def remove_orphans(folder: str, is_known: Callable[[str], bool]) -> int:
+    """Delete the files of a folder of the storage that nothing refers to. Returns how many.
+
+    Files of the last hour may belong to an upload under way and are left.
     """
     removed = 0
-    for name in _stored_files("originals"):
+    for name in _stored_files(folder):
         recent = timezone.now() - default_storage.get_modified_time(name) < ORPHAN_AGE
-        if not recent and not Original.objects.filter(file=name).exists():
+        if not recent and not is_known(name):
             default_storage.delete(name)
             removed += 1
     return removed

@@ -105,13 +105,24 @@ def standard_of(gallery: Gallery, policy: Policy | None = None) -> Standard | No
     )
 
 
-def limits(galleries: Sequence[Gallery], among: MakeUp | None = None) -> Limits | None:
+def policies_of(galleries: Sequence[Gallery]) -> dict[int, Policy]:
+    """The policies of several galleries, by the galleries' keys. One query."""
+    stored = {each.gallery_id: each for each in Policy.objects.filter(gallery__in=galleries)}
+    return {each.pk: stored.get(each.pk) or Policy(gallery=each) for each in galleries}
+
+
+def limits(
+    galleries: Sequence[Gallery],
+    among: MakeUp | None = None,
+    policies: Mapping[int, Policy] | None = None,
+) -> Limits | None:
     """The thresholds of a search of these galleries now, or among some of their people.
 
-    None when one of them has no calibration for its model: then there are scores, and no
-    decisions.
+    By `policies`, if they have been read already. None when one of them has no calibration for its
+    model: then there are scores, and no decisions.
     """
-    standards = [standard_of(gallery) for gallery in galleries]
+    policies = policies or policies_of(galleries)
+    standards = [standard_of(gallery, policies[gallery.pk]) for gallery in galleries]
     known = tuple(each for each in standards if each is not None)
     if len(known) < len(standards):
         return None

@@ -37,6 +37,9 @@ class Stored(NamedTuple):
     vector: bytes
 
 
+# What a database takes in one statement, with room: PostgreSQL 65,535 values, SQLite 32,766.
+MOST_VALUES = 20_000
+
 _PLACES = """
 SELECT placement.gallery_id,
        placement.width,
@@ -83,10 +86,13 @@ def places(gallery_ids: Sequence[int]) -> list[Place]:
 
 def stored(template_ids: Collection[int]) -> list[Stored]:
     """The templates of these ids that exist, in no order."""
-    if not template_ids:
-        return []
-    rows = _rows(_STORED.format(templates=_marks(template_ids)), list(template_ids))
-    return [Stored._make(row) for row in rows]
+    ids = list(template_ids)
+    parts = [ids[start : start + MOST_VALUES] for start in range(0, len(ids), MOST_VALUES)]
+    return [
+        Stored._make(row)
+        for part in parts
+        for row in _rows(_STORED.format(templates=_marks(part)), part)
+    ]
 
 
 def _marks(values: Collection[int]) -> str:

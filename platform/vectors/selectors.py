@@ -91,14 +91,31 @@ def _hits(galleries: Sequence[Gallery], probes: FloatArray, limit: int) -> list[
         return _ask(now, probes, limit)
 
 
+def require_ready(galleries: Sequence[Gallery]) -> None:
+    """For whoever has much to do before a search: would it be answered now?
+
+    Raises:
+        IndexUnavailable: Milvus is away, or the index is not ready.
+    """
+    parts = _parts(galleries)
+    for part in parts:
+        _require_ready(part)
+    for server in {part.place.server for part in parts}:
+        milvus.ping(server)
+
+
+def _require_ready(part: _Part) -> None:
+    if part.place.state != GenerationState.READY:
+        raise CollectionMissing(
+            "The index of this gallery is being built. Try again in a few seconds.",
+            retry_after=2,
+        )
+
+
 def _ask(parts: Sequence[_Part], probes: FloatArray, limit: int) -> list[list[Hit]]:
     found: list[list[Hit]] = [[] for _ in probes]
     for part in parts:
-        if part.place.state != GenerationState.READY:
-            raise CollectionMissing(
-                "The index of this gallery is being built. Try again in a few seconds.",
-                retry_after=2,
-            )
+        _require_ready(part)
         for collected, hits in zip(found, _ask_one(part, probes, limit), strict=True):
             collected.extend(hits)
     return found

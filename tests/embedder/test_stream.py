@@ -87,6 +87,22 @@ def test_large_photos_are_worked_on_alone_and_small_ones_together(lfw: Lfw) -> N
     assert [len(batch) for batch in batches] == [32, 8, 1, 1, 3]
 
 
+def test_large_files_wait_in_small_numbers(lfw: Lfw, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = lfw.bytes(lfw.people(1)[0])
+    monkeypatch.setattr(stream, "BATCH_BYTES", 3 * len(photo))
+    batches = stream._batches([photo] * 7, min_face=40, most=32)
+    assert [len(batch) for batch in batches] == [3, 3, 1]
+
+
+def test_runs_go_on_while_the_caller_is_busy(pipeline: Pipeline, lfw: Lfw) -> None:
+    files = iter(photos(lfw, 14))
+    outcomes = stream.stream(pipeline, files, runs=1, batch=2, ahead=3)
+    next(outcomes)
+    # One batch came out, three wait or are computed, and the photo after them is seen.
+    assert len(list(files)) == 14 - 2 * 4 - 1
+    outcomes.close()
+
+
 def test_only_chosen_faces_are_embedded(pipeline: Pipeline, lfw: Lfw) -> None:
     seen = []
 

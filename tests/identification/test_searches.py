@@ -99,7 +99,7 @@ def test_a_lookup_that_cannot_be_logged_is_not_answered(
     def full(*_: Any) -> Any:
         raise DatabaseError("no room")
 
-    monkeypatch.setattr(services, "log_search", full)
+    monkeypatch.setattr(services, "log_searches", full)
     client = client_of(gallery, Role.VIEWER)
     client.raise_request_exception = False
     assert look_up(client, lfw, gallery).status_code >= 500

@@ -206,6 +206,7 @@ def test_a_task_hands_the_id_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "note_sweep", work)
     for name in ("release_expired", "follow_generations"):
         monkeypatch.setattr(maintenance, name, lambda: 0)
+    monkeypatch.setattr(maintenance.batches, "release_expired", lambda: False)
     monkeypatch.setattr(maintenance, "generations_with_work", list)
     run_as_received("t-1", {"request_id": "r-4"})
 
@@ -226,6 +227,7 @@ def test_a_tick_is_silent_and_a_request_s_task_is_not(
     caplog.set_level(logging.INFO, "common.tracing")
     for name in ("note_sweep", "release_expired", "follow_generations"):
         monkeypatch.setattr(maintenance, name, lambda: 0)
+    monkeypatch.setattr(maintenance.batches, "release_expired", lambda: False)
     monkeypatch.setattr(maintenance, "generations_with_work", list)
     run_as_received("t-1", context)
     assert [record.name for record in caplog.records] == ["common.tracing"] * count

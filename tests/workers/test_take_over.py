@@ -6,10 +6,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from people.models import Person
+from identification import batches
+from identification.models import BatchItem
+from people.models import Person, Role
 from photos.models import Photo, PhotoState
 from photos.services import claim, locked_if_leased, release_expired
 from tests.conftest import Lfw
+from tests.factories import actor
 from tests.fixtures import store
 from workers.photos import take_over
 
@@ -30,6 +33,18 @@ def test_its_photos_go_back_at_once(photo: Photo, caplog: pytest.LogCaptureFixtu
     photo.refresh_from_db()
     assert (photo.state, photo.attempts) == (PhotoState.RECEIVED, 1)
     assert locked_if_leased(photo, lease) is None
+    assert "photos@here died with 1 photos" in caplog.text
+
+
+def test_those_of_batches_too(photo: Photo, lfw: Lfw, caplog: pytest.LogCaptureFixture) -> None:
+    asking = actor(photo.gallery, Role.VIEWER)
+    batches.receive(asking, [photo.gallery], [lfw.bytes("Bill_Clinton", 1)])
+    batches.claim(16, "photos@here")
+
+    take_over("photos@here")
+
+    item = BatchItem.objects.get()
+    assert (item.state, item.attempts) == ("waiting", 1)
     assert "photos@here died with 1 photos" in caplog.text
 
 

@@ -18,14 +18,16 @@ from django.utils import timezone
 from common import queue
 from common.models import IdempotentRequest
 from enrolment.admitting import await_admission, hold
-from identification.models import SearchDay
-from people.models import Gallery, Held, Person
+from identification import batches
+from identification.models import Batch, BatchItem, Search, SearchDay
+from people.models import Gallery, Held, Person, Role
 from photos import services
 from photos.models import MissingFaces, Photo, PhotoState
 from photos.services import claim
+from tests import factories
 from tests.conftest import Lfw
 from tests.embedder.pictures import saved, scene
-from tests.factories import template
+from tests.factories import GalleryFactory, template
 from tests.fixtures import files, settle, store
 from tests.identification.logged import log
 from tests.sets import about_the_embedded
@@ -67,7 +69,8 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
     ours = {name for name in app.tasks if not name.startswith("celery.")}
     clock = {entry["task"] for entry in app.conf.beat_schedule.values()}
     sent_by_us = {
-        queue.PROCESS_PHOTOS, queue.REEMBED_PHOTOS, queue.APPLY_OUTBOX, queue.ADMIT_PEOPLE,
+        queue.PROCESS_PHOTOS, queue.REEMBED_PHOTOS, queue.IDENTIFY_BATCHES, queue.APPLY_OUTBOX,
+        queue.ADMIT_PEOPLE,
     }  # fmt: skip
     assert ours == sent_by_us | clock
     by_need = ("photos", "vectors", "enrolment")
@@ -79,6 +82,7 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
     [
         ("photos.process", "photos"),
         ("photos.reembed", "photos"),
+        ("photos.identify_batches", "photos"),
         ("vectors.apply_outbox", "index"),
         ("maintenance.sweep", "index"),
         ("enrolment.admit", "index"),
@@ -122,6 +126,61 @@ def test_photos_are_processed_and_the_next_chunk_asked_for(
     photos.process.apply(args=[[str(photo.public_id), str(uuid4())]], throw=True)
     assert sent() == []
     assert PersonTemplate.objects.get().version == 1
+
+
+def probe(gallery: Gallery, *photos: bytes) -> Batch:
+    """A batch that waits."""
+    return batches.receive(factories.actor(gallery, Role.VIEWER), [gallery], photos)
+
+
+@pytest.mark.django_db
+def test_batches_are_looked_up_and_the_next_chunk_asked_for(
+    gallery: Gallery, lfw: Lfw, media: Path, indexed: str
+) -> None:
+    settle(gallery)
+    probe(gallery, lfw.bytes(WHO))
+    photos.identify.apply(throw=True)
+    assert BatchItem.objects.get().state == "done"
+    assert sent() == [queue.IDENTIFY_BATCHES]
+    photos.identify.apply(throw=True)
+    assert (sent(), Search.objects.count()) == ([], 1)
+
+
+@pytest.mark.django_db
+def test_photos_and_batches_have_their_turns_whatever_has_more_messages(
+    person: Person, lfw: Lfw, media: Path, indexed: str
+) -> None:
+    settle(person.gallery)
+    photo = store(person, lfw.bytes(WHO))
+    probe(person.gallery, lfw.bytes(WHO))
+    photos.process.apply(args=[[str(photo.public_id)]], throw=True)
+    assert (Photo.objects.get().state, BatchItem.objects.get().state) == ("enrolled", "done")
+    # Each asks for its own kind again, so that messages never multiply.
+    assert sent() == [queue.PROCESS_PHOTOS]
+
+    store(person, lfw.bytes(WHO, 2))
+    probe(person.gallery, lfw.bytes(WHO))
+    photos.identify.apply(throw=True)
+    assert not Photo.objects.exclude(state="enrolled").exists()
+    assert not BatchItem.objects.exclude(state="done").exists()
+    assert sent() == [queue.IDENTIFY_BATCHES]
+
+
+@pytest.mark.django_db
+def test_the_sweeper_sends_batches_again(
+    gallery: Gallery, lfw: Lfw, media: Path, indexed: str
+) -> None:
+    settle(gallery)
+    probe(gallery, lfw.bytes(WHO))
+    maintenance.sweep.apply(throw=True)
+    assert sent() == [queue.IDENTIFY_BATCHES]
+    batches.claim(16)
+    maintenance.sweep.apply(throw=True)
+    assert sent() == []
+    BatchItem.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    maintenance.sweep.apply(throw=True)
+    assert sent() == [queue.IDENTIFY_BATCHES]
+    assert BatchItem.objects.get().state == "waiting"
 
 
 @pytest.mark.django_db
@@ -282,9 +341,14 @@ def test_tidying_forgets_answers_and_removes_orphans(
     IdempotentRequest.objects.update(created_at=timezone.now() - timedelta(days=2))
     (media / "originals").mkdir(parents=True)
     (media / "originals" / "orphan.jpg").write_bytes(b"x")
+    (media / "probes").mkdir()
+    (media / "probes" / "orphan.jpg").write_bytes(b"x")
+    probe(GalleryFactory(), b"no photo")
+    BatchItem.objects.update(finished_at=timezone.now() - timedelta(days=2))
     monkeypatch.setattr(services, "ORPHAN_AGE", timedelta(0))
     maintenance.tidy.apply(throw=True)
     assert (IdempotentRequest.objects.count(), files(media)) == (0, [])
+    assert Batch.objects.count() == 0
 
 
 def deadline(seconds: float, block: str) -> subprocess.CompletedProcess[str]:

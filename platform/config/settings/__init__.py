@@ -245,6 +245,8 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "PhotoState": "photos.models.PhotoState",
+        "BatchState": "identification.models.BatchState",
+        "BatchItemState": "identification.models.BatchItemState",
         "SeveralFaces": "people.models.SeveralFaces",
         "Role": "people.models.Role",
         "Decision": [(each, each) for each in ("match", "review", "no_match", "poor_quality")],

@@ -1,0 +1,149 @@
+"""The log of searches over HTTP: who looked for whom, why, and what it was told."""
+
+import csv
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+
+from accounts.api import ReadViewSet
+from common.cells import harmless
+from reviews.models import Review, State, Verdict
+
+from .api import LimitsSerializer
+from .models import REASON_LENGTH, Search
+from .searches import visible_searches
+
+
+class SearchSerializer(serializers.ModelSerializer[Search]):
+    """An entry of the search log."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    galleries = serializers.SerializerMethodField()
+    thresholds = LimitsSerializer(allow_null=True)
+
+    class Meta:
+        model = Search
+        fields: ClassVar[list[str]] = [
+            "id", "created_at", "actor", "reason", "probe", "galleries", "among", "model",
+            "searched", "thresholds", "faces",
+        ]  # fmt: skip
+
+    @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
+    def get_galleries(self, search: Search) -> list[str]:
+        """Their ids."""
+        return [str(each.public_id) for each in search.galleries.all()]
+
+
+class SearchReviewSerializer(serializers.Serializer[Any]):
+    """What became of a doubtful face that was queued for reviewers."""
+
+    face = serializers.IntegerField(source="face_number", help_text="Among `faces`, from 0.")
+    state = serializers.ChoiceField(choices=State.choices)
+    verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
+    person = serializers.UUIDField(source="chosen.public_id", allow_null=True, default=None)
+
+
+class SearchDetailSerializer(SearchSerializer):
+    """An entry of the search log, and what reviewers made of it."""
+
+    reviews = serializers.SerializerMethodField()
+
+    class Meta(SearchSerializer.Meta):
+        fields: ClassVar[list[str]] = [*SearchSerializer.Meta.fields, "reviews"]
+
+    @extend_schema_field(SearchReviewSerializer(many=True))
+    def get_reviews(self, search: Search) -> Any:
+        """Of each face that was queued."""
+        found = Review.objects.filter(search=search.public_id).select_related("chosen")
+        return SearchReviewSerializer(found.order_by("face_number", "pk"), many=True).data
+
+
+class SearchFilter(django_filters.FilterSet):
+    """`?gallery=&actor=&reason=&decision=&after=&before=`."""
+
+    gallery = django_filters.UUIDFilter(field_name="galleries__public_id")
+    reason = django_filters.CharFilter(lookup_expr="icontains", max_length=REASON_LENGTH)
+    after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Search
+        fields: ClassVar[list[str]] = ["actor", "probe"]
+
+
+EXPORTED = (
+    "search", "at", "actor", "reason", "galleries", "probe", "searched", "tier", "match", "review",
+    "face", "decision", "person", "score", "stranger_rate",
+)  # fmt: skip
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List searches: your own, or all as a reviewer"),
+    retrieve=extend_schema(
+        summary="Show a search, and what reviewers made of it", responses=SearchDetailSerializer
+    ),
+)
+class SearchViewSet(ReadViewSet[Search]):
+    """The log of lookups: who looked for whom, why, and what it was told."""
+
+    queryset = Search.objects.none()
+    serializer_class = SearchSerializer
+    filterset_class = SearchFilter
+
+    def get_serializer_class(self) -> type[SearchSerializer]:
+        """One alone comes with its reviews."""
+        return SearchDetailSerializer if self.action == "retrieve" else SearchSerializer
+
+    def get_queryset(self) -> QuerySet[Search]:
+        """Those that the caller may see, the newest first."""
+        return visible_searches(self.actor).order_by("-created_at", "-id")
+
+    @extend_schema(
+        summary="Export searches as CSV: a row for each face",
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+        filters=True,
+    )
+    @action(detail=False, url_path="export", pagination_class=None)
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """With the filters of the list."""
+        found = self.filter_queryset(self.get_queryset())
+        answer = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = 'attachment; filename="searches.csv"'
+        return answer
+
+
+class _Echo:
+    """A file whose writes are returned."""
+
+    def write(self, line: str) -> str:
+        """The line."""
+        return line
+
+
+def _lines(searches: QuerySet[Search]) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(EXPORTED)
+    for search in searches.iterator(chunk_size=500):
+        for number, face in enumerate(search.faces or [{}], start=1):
+            yield writer.writerow([harmless(cell) for cell in _cells(search, number, face)])
+
+
+def _cells(search: Search, number: int, face: dict[str, Any]) -> list[Any]:
+    asked: dict[str, Any] = search.thresholds or {}
+    best: dict[str, Any] = next(iter(face.get("candidates", [])), {})
+    galleries = " ".join(str(each.public_id) for each in search.galleries.all())
+    cells = [
+        search.public_id, search.created_at.isoformat(), search.actor, search.reason, galleries,
+        search.probe, search.searched, *(asked.get(name) for name in ("tier", "match", "review")),
+        number if face else None, face.get("decision"),
+        *(best.get(name) for name in ("person", "score", "stranger_rate")),
+    ]  # fmt: skip
+    return ["" if cell is None else cell for cell in cells]
