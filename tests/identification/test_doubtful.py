@@ -12,7 +12,8 @@ from PIL import Image
 from rest_framework.test import APIClient
 
 from enrolment.services import erase
-from identification.models import Probe, Search
+from identification.batch_work import look_up_waiting
+from identification.models import BatchItem, Probe, Search
 from identification.probes import forget_old_probes
 from people.models import Gallery, Role
 from reviews.models import Review, State
@@ -91,6 +92,24 @@ def test_a_doubtful_face_is_queued_and_forgotten_once_it_is_decided(
     assert found["reviews"] == [
         {"face": 0, "state": "decided", "verdict": "same", "person": answer["chosen"]}
     ]
+
+
+def test_a_doubtful_face_of_a_batch_is_queued_too(
+    viewer: APIClient, reviewer: APIClient, gallery: Gallery, lfw: Lfw
+) -> None:
+    photos = [upload(lfw.bytes("Winona_Ryder", 1)), upload(lfw.bytes(PEOPLE[0], 3))]
+    body = {"photos": photos, "galleries": [str(gallery.public_id)], "faces": "central"}
+    sent = viewer.post("/api/v1/identify/batches", body, format="multipart").json()
+    while look_up_waiting():
+        pass
+    items = viewer.get(f"/api/v1/identify/batches/{sent['id']}").json()["items"]
+    (clear,), (doubtful,) = (each["answer"]["faces"] for each in items)
+    assert (clear["decision"], clear["review"]) == ("no_match", None)
+    assert doubtful["decision"] == "review"
+    jpeg = reviewer.get(f"/api/v1/reviews/{doubtful['review']}/probe")
+    assert 80 < Image.open(BytesIO(jpeg.content)).width < 200
+    # Of the photos themselves nothing is left.
+    assert not BatchItem.objects.exclude(file="").exists()
 
 
 def test_nothing_is_kept_unless_a_gallery_wants_it(
