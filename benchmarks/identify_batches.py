@@ -8,8 +8,9 @@ round sends all photos in batches, one request after the other, and is over when
 answer. The embedder alone computes the same photos in a process of its own, on all cores, as the
 photo worker does: decode, detect, the central face, embed. Both take turns, round by round, so that
 a busy machine slows both; the table shows medians. Of the stages it shows milliseconds a photo:
-`receive` as the client saw it, the others as the worker measured them; `cpu_` is the time that the
-web server and the photo worker took from the cores.
+`receive` as the client saw it, the others as the worker measured them; `cpu_` is the time that our
+processes and the embedder alone (`cpu_alone`) took from the cores, which other programs on the
+machine hardly change.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ TARGET = 0.8
 MODEL = "mtcnn-dlib-resnet"
 POLL = 0.25
 STAGES = ("search", "thresholds", "score", "decide", "log")
-PROCESSES = ("web", "photos")
+PROCESSES = ("web", "photos", "milvus")  # the last, where it is the embedded one
 
 Row = dict[str, Any]
 
@@ -97,9 +98,9 @@ def _compare(services: str, photos: Sequence[bytes], files: Path, options: Any) 
             _send(api, photos[: options.batch], options.batch)  # warms everything up
             rounds = []
             for number in range(options.rounds):
-                alone = embedder.measure()
+                alone, cpu_alone = embedder.measure()
                 found = _round(stack, api, photos, options.batch)
-                rounds.append({**found, "alone": alone})
+                rounds.append({**found, "alone": alone, "cpu_alone": cpu_alone})
                 print(f"{services}, round {number + 1}: {json.dumps(rounds[-1])}", flush=True)
             embedder.stop()
     return _row(services, len(photos), options, rounds)
@@ -110,13 +111,14 @@ def _compare(services: str, photos: Sequence[bytes], files: Path, options: Any) 
 
 def _round(stack: Any, api: Any, photos: Sequence[bytes], size: int) -> Row:
     """Photos a second, and milliseconds a photo by stage."""
-    before = {name: _cpu_seconds(stack.process(name)) for name in PROCESSES}
+    names = [name for name in PROCESSES if stack.find(name)]
+    before = {name: _cpu_seconds(stack.process(name)) for name in names}
     began = time.perf_counter()
     receiving, batches = _send(api, photos, size)
     seconds = time.perf_counter() - began
     row: Row = {"batches": len(photos) / seconds, "receive": 1000 * receiving / len(photos)}
     row |= _stages([_shown(api, batch) for batch in batches])
-    for name in PROCESSES:
+    for name in names:
         spent = _cpu_seconds(stack.process(name)) - before[name]
         row[f"cpu_{name}"] = 1000 * spent / len(photos)
     return row
@@ -199,13 +201,14 @@ class Embedder:
         if self._line() != "ready":
             raise SystemExit("the embedder did not start")
 
-    def measure(self) -> float:
-        """Photos a second."""
+    def measure(self) -> tuple[float, float]:
+        """Photos a second, and the milliseconds of a core that one took."""
         if self._process.stdin is None:
             raise ValueError("it is spoken to through pipes")
         self._process.stdin.write("\n")
         self._process.stdin.flush()
-        return float(self._line())
+        rate, cpu = map(float, self._line().split())
+        return rate, cpu
 
     def stop(self) -> None:
         self._process.communicate()
@@ -233,9 +236,10 @@ def embedder_alone(folder: Path) -> None:
     list(work(photos[:64]))
     print("ready", flush=True)
     for _ in sys.stdin:
-        begin = time.perf_counter()
+        begin, spent = time.perf_counter(), time.process_time()
         count = len(list(work(photos)))
-        print(count / (time.perf_counter() - begin), flush=True)
+        seconds, spent = time.perf_counter() - begin, time.process_time() - spent
+        print(count / seconds, 1000 * spent / count, flush=True)
 
 
 # --- Around it ----------------------------------------------------------------------------------
