@@ -8,6 +8,7 @@ from rest_framework.exceptions import ValidationError as RestValidationError
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from common.api import MetadataField
+from enrolment.models import REASON_LENGTH
 from people.models import Person, SeveralFaces
 from reviews.models import NOTE_LENGTH, Verdict
 
@@ -98,3 +99,11 @@ class DecisionForm(forms.Form):
         if not self.errors and bool(said[0]) == bool(said[1]):
             raise forms.ValidationError("Say whether it is the same person.")
         return given
+
+
+class SplitForm(forms.Form):
+    """Who the person on some photos is."""
+
+    name = forms.CharField(max_length=300)
+    external_id = forms.CharField(max_length=200, required=False)
+    reason = forms.CharField(max_length=REASON_LENGTH, required=False)

@@ -193,22 +193,23 @@ def _subject(review: Review, faces: Sequence[Face]) -> Shown:
         return Shown(
             name="The whole photo", pictures=_urls(faces), url=change_url(review.photo)
         )
-    return _person(review.person, faces)
+    return person_shown(review.person, faces)
 
 
 def _candidate(review: Review, candidate: Candidate, faces: Sequence[Face]) -> Shown:
     lines = (f"Score {candidate.score:.4f}", rate_words(review, candidate.stranger_rate))
     is_chosen = candidate.person_id == review.chosen_id
-    return _person(candidate.person, faces, lines, is_chosen=is_chosen)
+    return person_shown(candidate.person, faces, lines, is_chosen=is_chosen)
 
 
-def _person(
+def person_shown(
     person: Person | None,
     faces: Sequence[Face],
     lines: Sequence[str] = (),
     *,
     is_chosen: bool = False,
 ) -> Shown:
+    """Somebody with these faces of theirs."""
     assert person is not None, "of this kind of review there is always one"
     return Shown(
         name=str(person),
