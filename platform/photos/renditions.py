@@ -34,7 +34,7 @@ def face_jpeg(face: Face, side: int = WORKING_SIDE) -> bytes:
 
 
 def face_thumbnail(face: Face, width: int = FACE_WIDTH) -> bytes:
-    """The same, `width` pixels wide: a large photo is reduced while it is decoded, which is fast."""
+    """The same, `width` pixels wide: large photos are reduced while they are decoded: fast."""
     original = face.photo.original
     side = max(original.width, original.height) * width / face.width
     return face_jpeg(face, min(WORKING_SIDE, round(side)))

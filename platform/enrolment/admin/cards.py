@@ -104,9 +104,7 @@ def standing_label(person: Person) -> SafeString:
     return format_html("{} {}", shown, found.cause) if found.cause else shown
 
 
-def enrolled_faces(
-    people: Iterable[int], *, but_of: Iterable[UUID] = ()
-) -> dict[int, list[Face]]:
+def enrolled_faces(people: Iterable[int], *, but_of: Iterable[UUID] = ()) -> dict[int, list[Face]]:
     """A few faces of each that count for them, the widest first, in one query.
 
     None of the photos `but_of`.
@@ -123,7 +121,7 @@ def enrolled_faces(
     )
     found: dict[int, list[Face]] = defaultdict(list)
     for each in faces:
-        found[each.whose].append(each)
+        found[getattr(each, "whose", 0)].append(each)
     return found
 
 

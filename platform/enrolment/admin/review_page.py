@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-
 from django.urls import reverse
 
 from accounts.actors import Actor
 from audit.admin import usernames
 from common.admin import change_url
+from common.errors import NotFound
 from enrolment.fitting import CODE
 from enrolment.models import IdentityKind
 from identification.models import Probe
@@ -149,7 +149,7 @@ def _opinion(opinion: Opinion, names: dict[str, str]) -> dict[str, Any]:
 def _pictures(review: Review) -> dict[str, Any]:
     candidates = list(review.candidates.all())
     moved = _moved(review)
-    subject = [face for face in _subject_faces(review, moved)]
+    subject = list(_subject_faces(review, moved))
     hidden = [*moved, *([review.photo.public_id] if review.photo else [])]
     people = [each.person_id for each in candidates]
     faces = enrolled_faces(people, but_of=hidden)
@@ -190,9 +190,9 @@ def _subject(review: Review, faces: Sequence[Face]) -> Shown:
             lines=() if kept else ("Its picture isn't kept any more.",),
         )
     if review.photo is not None:
-        return Shown(
-            name="The whole photo", pictures=_urls(faces), url=change_url(review.photo)
-        )
+        return Shown(name="The whole photo", pictures=_urls(faces), url=change_url(review.photo))
+    if review.person is None:  # which the database keeps from being so
+        raise NotFound("person")
     return person_shown(review.person, faces)
 
 
@@ -203,14 +203,13 @@ def _candidate(review: Review, candidate: Candidate, faces: Sequence[Face]) -> S
 
 
 def person_shown(
-    person: Person | None,
+    person: Person,
     faces: Sequence[Face],
     lines: Sequence[str] = (),
     *,
     is_chosen: bool = False,
 ) -> Shown:
     """Somebody with these faces of theirs."""
-    assert person is not None, "of this kind of review there is always one"
     return Shown(
         name=str(person),
         pictures=_urls(faces),
@@ -233,21 +232,26 @@ def probe_url(review: Review) -> str:
 
 def small_pictures(reviews: Iterable[Review]) -> dict[int, str]:
     """For a list: by review the address of one picture of its subject, in three queries."""
-    waiting = [each for each in reviews if each.state != State.WITHDRAWN]
-    faces = enrolled_faces(each.person_id for each in waiting if each.kind == Kind.DUPLICATE)
-    photos = {
-        photo: pk
-        for photo, pk in Face.objects.shown()
-        .filter(photo__in=[each.photo_id for each in waiting], unused_because__in=["", CODE])
-        .values_list("photo", "pk")
+    shown = [each for each in reviews if each.state != State.WITHDRAWN]
+    return {
+        **{each.pk: probe_url(each) for each in _with_probe(shown)},
+        **_faces_of_the_new([each for each in shown if each.kind == Kind.DUPLICATE]),
+        **_faces_put_aside([each for each in shown if each.kind == Kind.MISFIT]),
     }
-    found = {each.pk: probe_url(each) for each in _with_probe(waiting)}
-    for each in waiting:
-        if each.kind == Kind.MISFIT and each.photo_id in photos:
-            found[each.pk] = _small(photos[each.photo_id])
-        elif each.kind == Kind.DUPLICATE and faces.get(each.person_id):
-            found[each.pk] = _small(faces[each.person_id][0].pk)
-    return found
+
+
+def _faces_of_the_new(reviews: Sequence[Review]) -> dict[int, str]:
+    faces = enrolled_faces(each.person_id for each in reviews if each.person_id)
+    found = {each.pk: faces.get(each.person_id or 0) for each in reviews}
+    return {review: _small(theirs[0].pk) for review, theirs in found.items() if theirs}
+
+
+def _faces_put_aside(reviews: Sequence[Review]) -> dict[int, str]:
+    faces = Face.objects.shown().filter(
+        photo__in=[each.photo_id for each in reviews], unused_because__in=["", CODE]
+    )
+    found = dict(faces.values_list("photo", "pk"))
+    return {each.pk: _small(found[each.photo_id]) for each in reviews if each.photo_id in found}
 
 
 def _with_probe(reviews: Sequence[Review]) -> list[Review]:
@@ -284,7 +288,7 @@ def _share(rate: float) -> str:
 
 def _two_figures(number: float) -> int:
     """To two figures: more would pretend to be known."""
-    return round(number, 1 - math.floor(math.log10(number)))
+    return int(round(number, 1 - math.floor(math.log10(number))))
 
 
 def threshold_words(review: Review) -> str:

@@ -272,8 +272,8 @@ def _here(request: HttpRequest, review: Review) -> str:
 def _decide(request: HttpRequest, actor: Actor, review: Review) -> str:
     form = DecisionForm(request.POST)
     if not form.is_valid():
-        for error in form.errors.values():
-            messages.error(request, " ".join(error))
+        for problems in form.errors.values():
+            messages.error(request, " ".join(map(str, problems)))
         return _here(request, review)
     same, note = form.cleaned_data["same"], form.cleaned_data["note"]
     verdict = Verdict.SAME if same else Verdict(form.cleaned_data["verdict"])
@@ -316,9 +316,7 @@ def _onwards(request: HttpRequest, actor: Actor, review: Review) -> str:
 
 def _waiting(actor: Actor, filters: QueryDict) -> QuerySet[Review]:
     """What the actor can decide, by the filters of the list."""
-    said = Opinion.objects.filter(
-        review=OuterRef("pk"), round=OuterRef("round"), actor=str(actor)
-    )
+    said = Opinion.objects.filter(review=OuterRef("pk"), round=OuterRef("round"), actor=str(actor))
     mine = {"me": [str(actor)], "nobody": [""]}.get(filters.get("assigned", ""))
     waiting = visible_reviews(actor).filter(
         ~Exists(said), state=State.OPEN, assigned_to__in=mine or ["", str(actor)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -37,7 +38,7 @@ from photos.models import Photo
 from vectors.codec import decode
 from vectors.models import PersonTemplate
 
-from .cards import MOST_CARDS, enrolled_faces, face_image, standing_label
+from .cards import MOST_CARDS, enrolled_faces, face_image, standing
 from .forms import SplitForm
 from .review_page import person_shown
 
@@ -153,11 +154,12 @@ class WhoIsWhomAdmin(ModelAdmin):
             return self._gone(request)
         other = self._other(request, person)
         if other is None:
-            return self._page(request, "likeness/find_person.html", self._finding(request, person, act))
+            shown = self._finding(request, person, act)
+            return self._page(request, "likeness/find_person.html", shown)
         swapped = request.GET.get("into", "other" if person.held else "this") == "other"
         kept, gone = (other, person) if swapped else (person, other)
         if request.method != "POST":
-            return self._page(request, "likeness/pair.html", _pair(person, act, kept, gone, swapped=swapped))
+            return self._page(request, "likeness/pair.html", _pair(person, act, kept, gone))
         with problems_told(request):
             act.does(actor_of(request.user), kept, gone, reason=reason_given(request))
             messages.success(request, act.done.format(kept=kept, gone=gone))
@@ -170,8 +172,8 @@ class WhoIsWhomAdmin(ModelAdmin):
             return None
         return self._others(request, person).filter(pk=int(number)).first()
 
-    def _others(self, request: HttpRequest, person: Person) -> Any:
-        everybody = self.get_queryset(request).filter(gallery=person.gallery_id)
+    def _others(self, request: HttpRequest, person: Person) -> QuerySet[Person]:
+        everybody: QuerySet[Person] = self.get_queryset(request).filter(gallery=person.gallery_id)
         return everybody.exclude(pk=person.pk).filter(merged_into=None)
 
     def _finding(self, request: HttpRequest, person: Person, act: Act) -> dict[str, Any]:
@@ -195,11 +197,12 @@ class WhoIsWhomAdmin(ModelAdmin):
         if not words.strip():
             return {"found": None}
         others, _ = self.get_search_results(request, self._others(request, person), words)
+        people = list(others.order_by("name", "pk")[: MOST_FOUND + 1])
         rows = [
-            {"person": each, "face": face_image(each, "lk-face-large"), "standing": standing_label(each)}
-            for each in others.order_by("name", "pk")[: MOST_FOUND + 1]
+            {"person": each, "face": face_image(each, "lk-face-large"), "standing": standing(each)}
+            for each in people[:MOST_FOUND]
         ]
-        return {"found": rows[:MOST_FOUND], "has_more": len(rows) > MOST_FOUND}
+        return {"found": rows, "has_more": len(people) > MOST_FOUND}
 
     # --- Splitting ---
 
@@ -210,8 +213,9 @@ class WhoIsWhomAdmin(ModelAdmin):
             return self._gone(request)
         form = SplitForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
+            actor, photos = actor_of(request.user), _chosen(request)
             with problems_told(request):
-                change = split(actor_of(request.user), person, _chosen(request), **form.cleaned_data)
+                change = split(actor, person, photos, **form.cleaned_data)
                 messages.success(request, f"{change.other} is a person of their own.")
                 return HttpResponseRedirect(change_url(change.other))
         return self._page(request, "likeness/split.html", _splitting(request, person, form))
@@ -249,19 +253,18 @@ class WhoIsWhomAdmin(ModelAdmin):
         return HttpResponseRedirect(list_url(Person))
 
 
-def _pair(person: Person, act: Act, kept: Person, gone: Person, *, swapped: bool) -> dict[str, Any]:
+def _pair(person: Person, act: Act, kept: Person, gone: Person) -> dict[str, Any]:
     """Both, with their faces."""
     faces = enrolled_faces([kept.pk, gone.pk])
     shown = [person_shown(each, faces.get(each.pk, ())) for each in (kept, gone)]
-    other = kept if swapped else gone
-    turned = f"?other={other.pk}&into={'this' if swapped else 'other'}"
+    other, into = (gone, "other") if person == kept else (kept, "this")
     return {
         "title": act.title,
         "act": act,
         "people": shown,
         "score": _score(kept, gone),
         "effects": act.effects.format(kept=kept, gone=gone),
-        "turned": turned if act is MERGE else "",
+        "turned": f"?other={other.pk}&into={into}" if act is MERGE else "",
         "back": change_url(person),
     }
 
