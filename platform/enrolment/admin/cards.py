@@ -131,15 +131,20 @@ def face_image(person: Person, size: str = "") -> SafeString:
         face for photo in person.photos.all() for face in photo.faces.all() if face.template_id
     ]
     if not faces:
-        return format_html(
-            '<span class="lk-face lk-noface {}"><span class="material-symbols-outlined" '
-            'aria-hidden="true">person</span><span class="lk-hidden">No face</span></span>',
-            size,
-        )
+        return no_face(size)
     best = max(faces, key=lambda face: face.width)
     url = reverse("admin:photos_face_thumbnail", args=[best.pk])
     return format_html(
         '<img class="lk-face {}" loading="lazy" src="{}" alt="Face of {}">', size, url, person
+    )
+
+
+def no_face(size: str = "") -> SafeString:
+    """A sign that there is none."""
+    return format_html(
+        '<span class="lk-face lk-noface {}"><span class="material-symbols-outlined" '
+        'aria-hidden="true">person</span><span class="lk-hidden">No face</span></span>',
+        size,
     )
 
 

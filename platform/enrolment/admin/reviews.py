@@ -43,6 +43,7 @@ from reviews.models import Kind, Opinion, Review, State, Verdict
 from reviews.selectors import visible_reviews
 from reviews.services import assign
 
+from .cards import no_face
 from .forms import DecisionForm
 from .review_page import (
     VERDICT_VARIANTS,
@@ -154,7 +155,7 @@ class ReviewAdmin(LongTableMixin, ReadOnlyAdmin):
         """Of what it is about, in small."""
         url = getattr(review, "picture", None)
         if url is None:
-            return format_html('<span class="lk-face lk-noface">-</span>')
+            return no_face()
         return format_html('<img class="lk-face" loading="lazy" src="{}" alt="Its face">', url)
 
     @column(description="kind", ordering="kind")
