@@ -26,6 +26,9 @@ DECISIONS = (
 )  # fmt: skip
 LOOKUPS = ("doubtful", "keep_probe_days", "requires_reason")
 ENROLMENT = ("duplicates", "misfits", "requires_document")
+SIZES = ("today", "at ten times the size")
+# What is rarer is told as that.
+LEAST_RATE = 1e-5
 SCORES = ("calibration", "match_score", "review_score", "override_reason")
 
 
@@ -183,9 +186,9 @@ def _preview(policy: Policy, changed: Policy | None) -> dict[str, Any]:
     """A row for each size now, and as it would be."""
     before = outlooks(policy.gallery, policy)
     after = outlooks(policy.gallery, changed) if changed else []
-    rows = [_row("now", each) for each in before]
+    rows = [_row(size, each) for size, each in zip(SIZES, before, strict=False)]
     if changed and _figures(before) != _figures(after):
-        rows += [_row("with these changes", each, is_new=True) for each in after]
+        rows += [_row(size, each, is_new=True) for size, each in zip(SIZES, after, strict=False)]
     return {"outlooks": rows, "is_changed": len(rows) > len(before)}
 
 
@@ -193,15 +196,22 @@ def _figures(found: list[Outlook]) -> list[tuple[float, float]]:
     return [(each.match, each.review) for each in found]
 
 
-def _row(when: str, outlook: Outlook, *, is_new: bool = False) -> dict[str, Any]:
+def _row(size: str, outlook: Outlook, *, is_new: bool = False) -> dict[str, Any]:
     rates = (outlook.match_fpir, outlook.review_fpir, outlook.match_fnir, outlook.review_fnir)
     return {
-        "when": when,
+        "size": size,
         "is_new": is_new,
         "searched": f"{outlook.searched:,}",
         "scores": [_score(outlook.match), _score(outlook.review)],
-        "rates": [f"{100 * rate:.2g} %" for rate in rates],
+        "rates": [_rate(rate) for rate in rates],
     }
+
+
+def _rate(rate: float) -> str:
+    """In per cent: as whole ones where it is many, else to two figures."""
+    if rate < LEAST_RATE:
+        return f"under {100 * LEAST_RATE:g} %"
+    return f"{100 * rate:.0f} %" if rate >= 0.1 else f"{100 * rate:.2g} %"  # noqa: PLR2004
 
 
 def _score(score: float) -> str:

@@ -138,7 +138,7 @@ def test_the_new_person_stands_beside_the_candidates(
     assert "Score 0.9500" in page
     assert "A stranger would score as high in 1 of 240 searches" in page
     assert "a match from 0.9700, a review from 0.9300" in page
-    assert "1200" in page
+    assert "1,200 templates" in page
     assert page.count('name="same"') == 2
 
 
@@ -410,6 +410,8 @@ def test_a_photo_that_does_not_fit(
     faces = re.findall(r'<img src="/admin/photos/photo/face/(\d+)/large.jpg"', page)
     assert faces == [str(put_aside.pk), str(theirs.pk)]
     assert "Photos of two people score as high in" in page
+    address = f"/admin/people/person/{person.pk}/change/"
+    assert f'href="{page_of(review)}">Open review' in browser.get(address).content.decode()
     large = browser.get(f"/admin/photos/photo/face/{theirs.pk}/large.jpg")
     assert large["content-type"] == "image/jpeg"
     decide(browser, review, same=str(person.public_id))

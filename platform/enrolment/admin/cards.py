@@ -162,10 +162,11 @@ def states(person: Person) -> SafeString:
 def cards_of(person: Person) -> dict[str, Any]:
     """What the part of a person's page shows that refreshes itself."""
     faces = Face.objects.shown().only(*FACE_COLUMNS)
+    asked = Review.objects.filter(state=State.OPEN)
     newest = (
         Photo.objects.filter(person=person)
         .select_related("original", "gallery")
-        .prefetch_related(Prefetch("faces", queryset=faces))
+        .prefetch_related(Prefetch("faces", queryset=faces), Prefetch("reviews", queryset=asked))
         .order_by("-id")[: MOST_CARDS + 1]
     )
     photos = list(newest)
@@ -191,4 +192,5 @@ def _card(photo: Photo) -> dict[str, Any]:
         "variant": STATE_VARIANTS[PhotoState(photo.state)],
         "text": photo.text or f"{meaning[:1].upper()}{meaning[1:]}.",
         "repeatable": photo.state in REPEATABLE,
+        "review": next(iter(photo.reviews.all()), None),
     }

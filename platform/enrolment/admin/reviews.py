@@ -125,9 +125,9 @@ class ReviewAdmin(LongTableMixin, ReadOnlyAdmin):
     search_help_text = "A person's name or external id; the id of a review"
     change_form_template = "admin/reviews/review/change_form.html"
     fields: ClassVar[tuple[str, ...]] = (
-        "gallery", "created_at", "searched", "shown_thresholds", "model", "reviewers", "public_id",
+        "gallery", "created_at", "searched_among", "shown_thresholds", "model", "public_id",
     )  # fmt: skip
-    readonly_fields = ("shown_thresholds",)
+    readonly_fields = ("searched_among", "shown_thresholds")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
         """Those that the caller may decide."""
@@ -166,6 +166,8 @@ class ReviewAdmin(LongTableMixin, ReadOnlyAdmin):
     @column(description="about", empty_value="-")
     def subject(self, review: Review) -> str | None:
         """Whom, by name; of what is withdrawn nobody."""
+        if review.kind == Kind.SEARCH:
+            return "a face looked up"
         return str(review.person) if review.person and review.state != State.WITHDRAWN else None
 
     @column(description="best score", empty_value="-")
@@ -196,6 +198,13 @@ class ReviewAdmin(LongTableMixin, ReadOnlyAdmin):
     def age(self, review: Review) -> str:
         """Since it was raised."""
         return timesince(review.created_at, depth=1)
+
+    @column(description="searched")
+    def searched_among(self, review: Review) -> str:
+        """N, when it was raised."""
+        if review.kind == Kind.MISFIT:
+            return "one comparison, with the person's own template"
+        return f"{review.searched:,} templates" if review.searched != 1 else "1 template"
 
     @column(description="thresholds")
     def shown_thresholds(self, review: Review) -> str:
