@@ -96,8 +96,12 @@ class PolicyForm(forms.ModelForm):  # type: ignore[type-arg]
                 raise forms.ValidationError(problem.detail) from problem
         return given
 
-    def validate_constraints(self) -> None:
-        """Nothing: `clean` says the same in words."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """Of what was refused nothing more is checked: constraints would say it less clearly."""
+        if self.errors:
+            return {each.name for each in Policy._meta.fields}
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded
 
 
 @admin.register(Policy)
