@@ -346,11 +346,14 @@ def test_of_what_is_withdrawn_nobody_is_shown(
 ) -> None:
     assert review.person is not None
     name = review.person.name
+    decide(browser, review, same=str(first.public_id), note=f"{name} is {first.name}.")
+    browser.post(page_of(review, "undo"), {"reason": "x"})
     withdraw(SYSTEM, review, "a test")
     page, listed = seen(browser, review), browser.get(LIST, {"state": "all"}).content.decode()
     assert "There is nothing left to decide" in page
     for shown in (page, listed):
         assert name not in shown
+        assert first.name not in shown
         assert "/face/" not in shown
 
 

@@ -108,9 +108,14 @@ def review_page(actor: Actor, review: Review) -> dict[str, Any]:
         "has_said": has_said(actor, review),
         "may_decide": may_decide(actor, review),
         "verdict": verdict_words(review.verdict),
-        "opinions": [_opinion(each, names) for each in opinions_shown(actor, review)],
-        **(_pictures(review) if review.state != State.WITHDRAWN else {}),
+        **(_contents(actor, review, names) if review.state != State.WITHDRAWN else {}),
     }
+
+
+def _contents(actor: Actor, review: Review, names: dict[str, str]) -> dict[str, Any]:
+    """The pictures, and what was said: both name people."""
+    said = [_opinion(each, names) for each in opinions_shown(actor, review)]
+    return {"opinions": said, **_pictures(review)}
 
 
 def _question(review: Review) -> str:
