@@ -31,7 +31,8 @@ def size(make_up: MakeUp) -> float:
 def stranger_rate(curves: Curves, make_up: MakeUp, score: float) -> float:
     """The probability that a person who is not enrolled scores so high in this search."""
     return -math.expm1(
-        sum(
+        # Exactly, so that the order in which a make-up was counted doesn't matter.
+        math.fsum(
             count * math.log1p(-min(curves[k].fmr(score), 1 - 1e-12))
             for k, count in make_up.items()
         )
