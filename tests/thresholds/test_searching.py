@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -88,11 +88,31 @@ def test_whatever_was_measured_thresholds_rise_with_size_and_fall_with_the_targe
     assert searching.threshold(curves, larger, lax) >= at - 1e-12
     assert searching.threshold(curves, mix, strict) >= at - 1e-12
     small, large = (
-        Limits(each, (Standard(UUID(int=1), curves, strict, lax, 10.0),)) for each in (mix, larger)
+        Limits(each, (Standard(uuid4(), curves, strict, lax, 10.0),)) for each in (mix, larger)
     )
     assert small.review <= large.review + 1e-12
     assert small.match <= large.match + 1e-12
     assert small.review <= small.match
+
+
+@given(st.integers(1, 4), sizes, targets)
+def test_fusing_counts_on_either_side_of_a_comparison_alike(
+    photos: int, size: int, target: float
+) -> None:
+    """A probe of k photos among single ones is a single one among those of k."""
+    fused = searching.threshold(searching.for_probes_of(CURVES, photos), {1: size}, target)
+    assert fused == pytest.approx(searching.threshold(CURVES, {photos: size}, target), abs=1e-9)
+
+
+@given(measured, mixes, st.integers(1, 10))
+def test_a_fused_probe_has_no_lower_thresholds(
+    curves: dict[int, Curve], mix: dict[int, int], photos: int
+) -> None:
+    single = Limits(mix, (Standard(uuid4(), curves, 0.003, 0.05, 10.0),))
+    fused = single.for_probe_of(photos)
+    assert fused.match >= single.match - 1e-9
+    assert fused.review >= single.review - 1e-9
+    assert single.for_probe_of(1) == single
 
 
 @given(mixes, targets)
@@ -165,6 +185,7 @@ def test_a_score_set_by_hand_counts_at_every_size() -> None:
     standard = Standard(UUID(int=1), CURVES, 0.003, 0.05, 10.0, match_score=0.7, review_score=0.6)
     asked = Limits({1: 50_000_000}, (standard,))
     assert (asked.match, asked.review, asked.is_overridden) == (0.7, 0.6, True)
+    assert (asked.for_probe_of(4).match, asked.for_probe_of(4).review) == (0.7, 0.6)
 
 
 def test_an_empty_gallery_finds_nobody() -> None:
