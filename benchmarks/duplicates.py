@@ -333,7 +333,11 @@ def _of_people(count: int, people: int) -> str:
 
 
 def _share(searches: Searches, digits: int = 3) -> str:
+    from identification.histograms import interval
+
     rate, low, high = searches.rate()
+    if rate in {0, 1}:  # resamples of people say nothing then
+        low, high = interval(rate, len(searches.made))
     return f"{rate:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
