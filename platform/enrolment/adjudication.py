@@ -18,6 +18,7 @@ from identification.probes import forget_probe
 from people.access import require
 from people.locks import lock_people
 from people.models import Held, Person, Role
+from people.selectors import root_of
 from photos.models import Photo, PhotoState
 from photos.services import begin_again, finish, lock_photo
 from reviews.models import Candidate, Kind, Review, State, Verdict
@@ -26,7 +27,7 @@ from reviews.services import give_opinion, lock_review, reopen, withdraw
 from .admitting import await_admission, hold, release
 from .fitting import CODE
 from .fusion import refresh_templates
-from .identities import current, keep_apart, merge, take_back
+from .identities import keep_apart, merge, take_back
 from .models import Stage
 from .processing import enrol_face
 
@@ -88,10 +89,10 @@ def _locked(review: Review) -> Review:
 def _decide_duplicate(actor: Actor, review: Review) -> None:
     person = _person(review)
     if review.verdict == Verdict.SAME and review.chosen is not None:
-        merge(actor, current(review.chosen), person, reason=_because(review), review=review)
+        merge(actor, root_of(review.chosen), person, reason=_because(review), review=review)
     elif review.verdict == Verdict.DIFFERENT:
         for candidate in review.candidates.select_related("person__gallery"):
-            other = current(candidate.person)
+            other = root_of(candidate.person)
             keep_apart(actor, person, other, reason=_because(review), review=review)
         release(actor, person)
         # Who came meanwhile could not find them.
@@ -202,7 +203,9 @@ def drop_from_reviews(people: Sequence[Person]) -> None:
     for review in only_candidate_in(people).distinct():
         withdraw(ERASING, review, "erased")
         if review.kind == Kind.DUPLICATE and review.person is not None:
-            release(ERASING, review.person)
+            # Those whom nobody asked about may be like them, too: they are looked for anew.
+            hold(review.person, Held.CHECKING)
+            await_admission(review.person)
 
 
 _ACTS: dict[Kind, Callable[[Actor, Review], None]] = {

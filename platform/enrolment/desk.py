@@ -15,7 +15,8 @@ from django.db import transaction
 
 from accounts.actors import Actor
 from audit.services import record
-from common.errors import Conflict, Unprocessable
+from common.errors import Conflict, Problem, Unprocessable
+from identification.selectors import Candidate
 from identification.services import Identification, Probes, identify
 from identification.verification import Verification, verify
 from people.access import require
@@ -79,7 +80,7 @@ def enrol_at_desk(
 def _verified(
     actor: Actor, gallery: Gallery, policy: Policy, document: bytes, live: bytes
 ) -> Verification:
-    found = verify(actor, live, document, gallery=gallery)
+    found = _compared(actor, gallery, document, live)
     if found.threshold is None:
         if policy.requires_document:
             raise Unprocessable(
@@ -98,6 +99,19 @@ def _verified(
             fmr=found.fmr,
         )
     return found
+
+
+def _compared(actor: Actor, gallery: Gallery, document: bytes, live: bytes) -> Verification:
+    """What is wrong with one of the two is said of it by its name."""
+    try:
+        return verify(actor, live, document, gallery=gallery)
+    except Problem as problem:
+        number = problem.members.pop("photo", None)
+        if number is not None:
+            name = ("live", "document")[number - 1]
+            problem.members["field"] = name
+            problem.detail = f"{name}: {problem.detail}"
+        raise
 
 
 def _looked_up(
@@ -120,19 +134,20 @@ def _looked_up(
             "They seem to be enrolled already. Look at the candidates.",
             code="likely_duplicate",
             search=str(found.search),
-            candidates=[str(each.public_id) for each in alike],
+            candidates=[str(each.person.public_id) for each, _ in alike],
         )
     return found
 
 
-def likely(search: Identification) -> list[Person]:
-    """Those enrolled who may be the one looked up."""
+def likely(search: Identification) -> list[tuple[Candidate, float]]:
+    """Those enrolled who may be the one looked up, each with its stranger_rate."""
     if search.limits is None or not search.lookups:
         return []
     (lookup,) = search.lookups
     if lookup.decision == Decision.NO_MATCH:
         return []
-    return [each.person for each in lookup.candidates if each.score >= search.limits.review]
+    rated = zip(lookup.candidates, lookup.stranger_rates, strict=False)
+    return [(each, rate) for each, rate in rated if each.score >= search.limits.review]
 
 
 def _refuse(actor: Actor, gallery: Gallery, code: str, **details: Any) -> None:

@@ -38,18 +38,21 @@ def changes_of(person: Person) -> QuerySet[IdentityChange]:
 
 def kept_apart_from(person: Person) -> set[int]:
     """The keys of those who are somebody else, as a person has decided."""
-    valid = IdentityChange.objects.filter(
-        kind__in=[IdentityKind.APART, IdentityKind.SPLIT], undone_at=None
+    pairs = (
+        _keeping_apart().filter(Q(person=person) | Q(other=person)).values_list("person", "other")
     )
-    pairs = valid.filter(Q(person=person) | Q(other=person)).values_list("person", "other")
     return {each for pair in pairs for each in pair} - {person.pk}
 
 
-def current(person: Person) -> Person:
-    """Who somebody is, after all merges."""
-    while person.merged_into is not None:
-        person = person.merged_into
-    return person
+def _keeping_apart() -> QuerySet[IdentityChange]:
+    kinds = [IdentityKind.APART, IdentityKind.SPLIT]
+    return IdentityChange.objects.filter(kind__in=kinds, undone_at=None)
+
+
+def _apart(person: Person, other: Person) -> IdentityChange | None:
+    """What keeps two people apart."""
+    either = Q(person=person, other=other) | Q(person=other, other=person)
+    return _keeping_apart().filter(either).order_by("pk").first()
 
 
 # --- Changing -------------------------------------------------------------------------------------
@@ -71,9 +74,12 @@ def merge(
     """
     person, other = _locked_pair(actor, person, other)
     _check_free(person, other)
-    if other.pk in kept_apart_from(person):
+    apart = _apart(person, other)
+    if apart is not None:
         raise Conflict(
-            "It was decided that they are two people. Undo that first.", code="kept_apart"
+            "It was decided that they are two people. Undo that first.",
+            code="kept_apart",
+            change=str(apart.public_id),
         )
     if person.held:
         raise Conflict(
@@ -139,10 +145,14 @@ def keep_apart(
 ) -> IdentityChange:
     """They are two people, however alike: neither is ever taken for the other's duplicate.
 
-    Decided twice it stands once. Raises as `merge`, for one, two galleries, or somebody merged.
+    Decided twice it stands once: the change that there was is returned. Raises as `merge`, for one,
+    two galleries, or somebody merged.
     """
     person, other = _locked_pair(actor, person, other)
     _check_free(person, other)
+    known = _apart(person, other)
+    if known is not None:
+        return known
     change = IdentityChange(
         kind=IdentityKind.APART, person=person, other=other, reason=reason, review=review
     )
@@ -180,6 +190,7 @@ def take_back(actor: Actor, change: IdentityChange, reason: str) -> IdentityChan
         raise Conflict("This is undone already.", code="undone")
     person, other = people[change.person_id], people[change.other_id]
     _check_free(person)
+    _check_last(locked)
     if locked.kind == IdentityKind.MERGE:
         _separate(locked, person, other)
     elif locked.kind == IdentityKind.SPLIT:
@@ -191,6 +202,22 @@ def take_back(actor: Actor, change: IdentityChange, reason: str) -> IdentityChan
     if locked.kind == IdentityKind.SPLIT:
         merge(actor, person, other, reason=reason)
     return locked
+
+
+def _check_last(change: IdentityChange) -> None:
+    """Changes that moved the same photos are undone from the last to the first."""
+    later = IdentityChange.objects.filter(
+        gallery=change.gallery_id, undone_at=None, pk__gt=change.pk
+    )
+    people = [change.person_id, change.other_id]
+    touching = later.filter(Q(person__in=people) | Q(other__in=people)).order_by("-pk")
+    for each in touching:
+        if set(each.moved) & set(change.moved):
+            raise Conflict(
+                "Some of these photos were moved once more since. Undo that first.",
+                code="moved_since",
+                change=str(each.public_id),
+            )
 
 
 def _separate(change: IdentityChange, person: Person, other: Person) -> None:

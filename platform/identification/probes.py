@@ -42,7 +42,9 @@ def keep_and_ask(
         _ask(search, number, policies, asked, lookup) if asked else None
         for number, lookup in enumerate(photo.lookups)
     ]
-    kept = [number for number, review in enumerate(reviews) if days or review]
+    # Of a face that is before a reviewer already the picture is there.
+    own = {each.face_number for each in Review.objects.filter(search=search.public_id)}
+    kept = [number for number in range(len(reviews)) if days or number in own]
     if kept:
         image = photo.image()
         for number in kept:
@@ -60,6 +62,9 @@ def _ask(
     policy = policies[gallery.pk]
     if policy.doubtful != Doubtful.QUEUE:
         return None
+    known = _asked_already(search, number, gallery)
+    if known is not None:
+        return known
     question = Question(
         kind=Kind.SEARCH,
         gallery=gallery,
@@ -72,6 +77,14 @@ def _ask(
         candidates=_resembling(gallery, asked, lookup),
     )
     return open_review(question).public_id
+
+
+def _asked_already(search: Search, number: int, gallery: Gallery) -> UUID | None:
+    """The open review of the same face of the same photo: looked up twice it is one question."""
+    same = Search.objects.filter(probe=search.probe, galleries=gallery).values("public_id")
+    waiting = Review.objects.filter(kind=Kind.SEARCH, state=State.OPEN, gallery=gallery)
+    found = waiting.filter(search__in=same, face_number=number).order_by("pk").first()
+    return None if found is None else found.public_id
 
 
 def _resembling(gallery: Gallery, asked: Limits, lookup: Lookup) -> list[Resembling]:
@@ -99,7 +112,12 @@ def probe_of(review: Review) -> bytes | None:
     """The face that a review is about, as a JPEG; None if it is gone."""
     if review.search is None or review.face_number is None:
         return None
-    found = Probe.objects.filter(search__public_id=review.search, number=review.face_number)
+    return kept_face(review.search, review.face_number)
+
+
+def kept_face(search: UUID, number: int) -> bytes | None:
+    """A face of a search, as a JPEG; None if it isn't kept, or not any more."""
+    found = Probe.objects.filter(search__public_id=search, number=number)
     jpeg = found.values_list("jpeg", flat=True).first()
     return None if jpeg is None else bytes(jpeg)
 
