@@ -60,11 +60,12 @@ def undo(actor: Actor, review: Review, *, reason: str = "") -> Review:
     """Take a decision and all that followed from it back; the review is open again.
 
     Raises:
-        Forbidden: the actor is no reviewer of the gallery.
+        Forbidden: the actor is no reviewer of the gallery; what several have decided takes an
+            administrator to undo.
         Conflict: it isn't decided (`review_state`), or what followed was changed since, which has
             to be undone first (`merged`, `undone`, `photo_state`).
     """
-    require(actor, review.gallery, Role.REVIEWER)
+    require(actor, review.gallery, Role.REVIEWER if review.reviewers == 1 else Role.ADMIN)
     review = _locked(review)
     if review.state != State.DECIDED:
         raise Conflict(
