@@ -14,7 +14,8 @@ REASON_LENGTH = 500
 class Erasure(models.Model):
     """A person was erased. Ids and counts only: enough to prove it, and to repeat it.
 
-    After an older backup is restored the ledger is replayed, so that nobody erased comes back.
+    After an older backup is restored the ledger is replayed, so that nobody erased comes back: no
+    such person, and no such photo, whosever it was at the time of the backup.
     """
 
     person = models.UUIDField(unique=True)
@@ -23,6 +24,7 @@ class Erasure(models.Model):
     photos = models.PositiveIntegerField()
     templates = models.PositiveIntegerField()
     template_ids = models.JSONField(default=list)
+    photo_ids = models.JSONField(default=list)  # of those erased before they were noted: none
     at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
