@@ -23,3 +23,9 @@ class CursorPagination(pagination.CursorPagination):
         if position is not None and not re.fullmatch(r"[0-9]+", str(position)):
             raise NotFound(self.invalid_cursor_message)
         return cursor
+
+
+class OldestFirst(CursorPagination):
+    """Of what waits: whoever has waited longest comes first."""
+
+    ordering = "id"

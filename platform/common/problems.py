@@ -40,10 +40,22 @@ def problem_body(problem: Problem) -> dict[str, Any]:
         "title": problem.http_status.phrase,
         "status": int(problem.http_status),
         "code": problem.code,
-        "detail": problem.detail,
-        **problem.members,
+        "detail": _encodable(problem.detail),
+        **{name: _encodable(value) for name, value in problem.members.items()},
         **trace,
     }
+
+
+def _encodable(value: Any) -> Any:
+    """The same without halves of surrogate pairs, which JSON can carry to us and UTF-8 not back.
+
+    What was refused is often said again in the message.
+    """
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(each) for name, each in value.items()}
+    return [_encodable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.actors import Actor, system
@@ -45,6 +45,8 @@ logger = logging.getLogger(__name__)
 ACTOR = system("admission")
 # People searched for in one call of the index.
 AT_ONCE = 256
+# In which so many galleries somebody is asked for at once, in any order: each has its turn.
+GALLERIES_AT_ONCE = 64
 # How many who are alike are shown to a reviewer. One more is asked for: the person themselves.
 MOST_ALIKE = 5
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -94,24 +96,43 @@ def release(actor: Actor, person: Person) -> None:
 
 def admit() -> bool:
     """Search for some who wait, and admit them or not; whether others wait still."""
-    rows = list(due()[:AT_ONCE])
     groups: dict[Gallery, list[Admission]] = {}
-    for row in rows:
+    for row in due():
         groups.setdefault(row.person.gallery, []).append(row)
     done = sum(_admit_group(gallery, group) for gallery, group in groups.items())
     return done > 0 and due().exists()
 
 
 def due() -> QuerySet[Admission]:
-    """Who can be searched for now: those who are new, and those whom searches see since."""
-    own = {"person": OuterRef("person"), "model": OuterRef("person__gallery__model")}
-    is_seen = Exists(PersonTemplate.objects.searchable().filter(**own))
-    cannot_be = Q(person__active=False) | ~Exists(PersonTemplate.objects.filter(**own))
-    return (
-        Admission.objects.filter(Q(stage=Stage.BEFORE) | is_seen | cannot_be)
-        .select_related("person__gallery")
-        .order_by("pk")
+    """Some who can be searched for now: those who are new, and those whom searches see since.
+
+    Of each gallery so many as are searched for in one call, so that one whose index is away, or
+    in which many wait, holds up no other. It costs the same however many wait.
+    """
+    waiting = Gallery.objects.filter(Exists(Admission.objects.filter(gallery=OuterRef("pk"))))
+    keys = [pk for gallery in waiting.order_by("?")[:GALLERIES_AT_ONCE] for pk in _due_in(gallery)]
+    rows = Admission.objects.filter(pk__in=keys).select_related("person__gallery")
+    return rows.order_by("pk")
+
+
+def _due_in(gallery: Gallery) -> list[int]:
+    """The keys of those of a gallery who can be searched for now, who have waited longest."""
+    rows = Admission.objects.filter(gallery=gallery).order_by("pk")
+    new = rows.filter(stage=Stage.BEFORE).values_list("pk", flat=True)[:AT_ONCE]
+    # While these aren't seen, hardly any after them is: the index is filled in the same order.
+    after = rows.filter(stage=Stage.AFTER).values_list("pk", "person", "person__active")
+    since = list(after[:AT_ONCE])
+    # By their keys: asked in one statement with the rows, the database looks at all templates.
+    theirs = PersonTemplate.objects.filter(
+        person__in=[person for _, person, _ in since], model=gallery.model
     )
+    known = set(theirs.values_list("person", flat=True))
+    seen = set(theirs.searchable().values_list("person", flat=True))
+    # Of whom nothing can be seen there is nothing to wait for.
+    done = [
+        pk for pk, person, active in since if person in seen or person not in known or not active
+    ]
+    return sorted([*new, *done])[:AT_ONCE]
 
 
 @dataclass(frozen=True, slots=True)

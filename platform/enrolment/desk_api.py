@@ -45,7 +45,7 @@ class DeskRequestSerializer(serializers.Serializer[Any]):
         """The object that the text is."""
         try:
             found = json.loads(value)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise serializers.ValidationError("Metadata is a JSON object.") from error
         checked: dict[str, Any] = MetadataField().run_validation(found)
         return checked

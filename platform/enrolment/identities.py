@@ -162,8 +162,13 @@ def undo(actor: Actor, change: IdentityChange, *, reason: str = "") -> IdentityC
     return take_back(actor, change, reason)
 
 
-def take_back(actor: Actor, change: IdentityChange, reason: str) -> IdentityChange:
-    """`undo`, for whoever may: in their transaction."""
+def take_back(
+    actor: Actor, change: IdentityChange, reason: str, *, whatever_since: bool = False
+) -> IdentityChange:
+    """`undo`, for whoever may: in their transaction.
+
+    `whatever_since`: photos that were moved once more since are fetched from where they are.
+    """
     people = lock_people([change.person_id, change.other_id])
     locked = IdentityChange.objects.select_for_update().filter(pk=change.pk).first()
     if locked is None or len(people) < 2:  # noqa: PLR2004 - the two of a pair
@@ -172,7 +177,10 @@ def take_back(actor: Actor, change: IdentityChange, reason: str) -> IdentityChan
         raise Conflict("This is undone already.", code="undone")
     person, other = people[change.person_id], people[change.other_id]
     _check_free(person)
-    _check_last(locked)
+    if whatever_since:
+        _fetch(locked, person)
+    else:
+        _check_last(locked)
     if locked.kind == IdentityKind.MERGE:
         _separate(locked, person, other)
     elif locked.kind == IdentityKind.SPLIT:
@@ -208,6 +216,16 @@ def _check_last(change: IdentityChange) -> None:
                 code="moved_since",
                 change=str(each.public_id),
             )
+
+
+def _fetch(change: IdentityChange, person: Person) -> None:
+    """Give somebody the photos of a change that others have now."""
+    own = Photo.objects.filter(person=person).values("original")
+    elsewhere = Photo.objects.filter(public_id__in=change.moved).exclude(original__in=own)
+    holders = lock_people(elsewhere.exclude(person=None).values_list("person_id", flat=True))
+    _move(elsewhere, person)
+    for each in holders.values():
+        refresh_templates(each)
 
 
 def _separate(change: IdentityChange, person: Person, other: Person) -> None:

@@ -25,6 +25,8 @@ from .models import Erasure
 
 logger = logging.getLogger(__name__)
 
+_BLOCK = 65_536
+
 
 class LedgerError(Exception):
     """The file can't be read or written; the message says where and what to do."""
@@ -41,6 +43,7 @@ class Line:
     photos: int
     templates: int
     template_ids: tuple[int, ...] = ()
+    photo_ids: tuple[UUID, ...] = ()
 
 
 def path() -> Path:
@@ -51,12 +54,16 @@ def path() -> Path:
 def line_of(erasure: Erasure) -> Line:
     """The line that stands for a row."""
     fields = {name: getattr(erasure, name) for name in Line.__dataclass_fields__}
-    return Line(**{**fields, "template_ids": tuple(erasure.template_ids)})
+    photo_ids = tuple(map(UUID, erasure.photo_ids))
+    return Line(**{**fields, "template_ids": tuple(erasure.template_ids), "photo_ids": photo_ids})
 
 
 def row_of(line: Line) -> Erasure:
     """The row, not yet stored, that stands for a line."""
-    return Erasure(**{**asdict(line), "template_ids": list(line.template_ids)})
+    photo_ids = [str(each) for each in line.photo_ids]
+    return Erasure(
+        **{**asdict(line), "template_ids": list(line.template_ids), "photo_ids": photo_ids}
+    )
 
 
 def read(file: Path) -> list[Line]:
@@ -157,14 +164,24 @@ def _end_of_last_line(handle: int) -> int:
     size = os.fstat(handle).st_size
     if not size or os.pread(handle, 1, size - 1) == b"\n":
         return size
-    tail = os.pread(handle, min(size, 65_536), max(0, size - 65_536))
+    last = _without_end(handle, size)
     try:
         # Whole but for its end of line: keep it.
-        _parse(tail[tail.rfind(b"\n") + 1 :], Path(), 0)
+        _parse(last, Path(), 0)
     except LedgerError:
-        return size - len(tail) + tail.rfind(b"\n") + 1
+        return size - len(last)
     os.write(handle, b"\n")
     return size + 1
+
+
+def _without_end(handle: int, size: int) -> bytes:
+    """What stands after the last end of a line; of somebody with many photos it is long."""
+    tail = b""
+    while b"\n" not in tail and len(tail) < size:
+        end = size - len(tail)
+        begin = max(0, end - _BLOCK)
+        tail = os.pread(handle, end - begin, begin) + tail
+    return tail[tail.rfind(b"\n") + 1 :]
 
 
 def _format(line: Line) -> str:
@@ -172,6 +189,7 @@ def _format(line: Line) -> str:
         "person": str(line.person),
         "gallery": str(line.gallery),
         "at": line.at.isoformat(),
+        "photo_ids": [str(each) for each in line.photo_ids],
     }
     return json.dumps(fields, separators=(",", ":")) + "\n"
 
@@ -199,6 +217,8 @@ def _line(fields: dict[str, Any]) -> Line:
         photos=int(fields["photos"]),
         templates=int(fields["templates"]),
         template_ids=tuple(int(each) for each in fields["template_ids"]),
+        # Older lines know none.
+        photo_ids=tuple(UUID(each) for each in fields.get("photo_ids", ())),
     )
 
 

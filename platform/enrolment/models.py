@@ -1,5 +1,7 @@
 """Who is to be admitted, who turned out to be whom, and the ledger of erasures."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
@@ -14,7 +16,8 @@ REASON_LENGTH = 500
 class Erasure(models.Model):
     """A person was erased. Ids and counts only: enough to prove it, and to repeat it.
 
-    After an older backup is restored the ledger is replayed, so that nobody erased comes back.
+    After an older backup is restored the ledger is replayed, so that nobody erased comes back: no
+    such person, and no such photo, whosever it was at the time of the backup.
     """
 
     person = models.UUIDField(unique=True)
@@ -23,6 +26,7 @@ class Erasure(models.Model):
     photos = models.PositiveIntegerField()
     templates = models.PositiveIntegerField()
     template_ids = models.JSONField(default=list)
+    photo_ids = models.JSONField(default=list)  # of those erased before they were noted: none
     at = models.DateTimeField(default=timezone.now, editable=False)
 
     def __str__(self) -> str:
@@ -37,8 +41,13 @@ class Stage(models.TextChoices):
 
 
 class Admission(models.Model):
-    """That somebody new is to be looked up among those enrolled: work for a worker."""
+    """That somebody new is to be looked up among those enrolled: work for a worker.
 
+    With their gallery beside them, so that each gallery's can be asked for at once, however many
+    wait in others.
+    """
+
+    gallery = models.ForeignKey(Gallery, on_delete=models.CASCADE, related_name="+", editable=False)
     person = models.OneToOneField(Person, on_delete=models.CASCADE, related_name="admission")
     stage = models.CharField(max_length=10, choices=Stage, default=Stage.BEFORE)
     since = models.DateTimeField(auto_now_add=True)
@@ -47,9 +56,16 @@ class Admission(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(stage__in=Stage.values), name="admission_stage"),
         ]
+        indexes = [models.Index(fields=["gallery", "stage", "id"], name="admissions_by_gallery")]
 
     def __str__(self) -> str:
         return f"admission of person {self.person_id} ({self.stage})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Store it, in the person's gallery."""
+        if self.gallery_id is None:
+            self.gallery_id = self.person.gallery_id
+        super().save(*args, **kwargs)
 
 
 class IdentityKind(models.TextChoices):

@@ -132,16 +132,18 @@ def _changed() -> Conflict:
 
 def _erase_one(actor: Actor, person: Person, *, replayed: bool) -> Erasure:
     template_ids = list(PersonTemplate.objects.filter(person=person).values_list("pk", flat=True))
-    photos = remove(Photo.objects.filter(person=person))
+    photos = list(Photo.objects.filter(person=person))
+    remove(photos)
     templates = remove_templates(person)
     erasure, is_new = Erasure.objects.get_or_create(
         person=person.public_id,
         defaults={
             "gallery": person.gallery.public_id,
             "actor": str(actor),
-            "photos": photos,
+            "photos": len(photos),
             "templates": templates,
             "template_ids": template_ids,
+            "photo_ids": [str(each.public_id) for each in photos],
         },
     )
     if is_new:

@@ -239,6 +239,7 @@ def _complete(folder: Path, manifest: Manifest, outgoing: Outgoing, stage: Stage
             f"backup:{manifest.id}",
             None,
             erased_again=replayed.erased,
+            photos_removed_again=replayed.photos,
             keys_revoked_again=len(keys),
         )
     return Restored(replayed, keys, accounts, copied, lost, drop_collections(collections))

@@ -11,6 +11,7 @@ from rest_framework import serializers
 
 from accounts.actors import actor_of
 from accounts.api import ReadViewSet
+from common.pagination import OldestFirst
 from people.models import Person
 
 from .models import Candidate, Opinion, Review, State, Verdict
@@ -117,10 +118,11 @@ class ReviewViewSet(ReadViewSet[Review]):
     queryset = Review.objects.none()
     serializer_class = ReviewSerializer
     filterset_class = ReviewFilter
+    pagination_class = OldestFirst
 
     def get_queryset(self) -> QuerySet[Review]:
-        """Those that the caller may decide, the oldest first."""
-        return visible_reviews(self.actor).order_by("pk")
+        """Those that the caller may decide."""
+        return visible_reviews(self.actor)
 
     def _review(self) -> Review:
         return review_for(self.actor, self.kwargs["id"])

@@ -18,15 +18,20 @@ class Said(NamedTuple):
     verdict: Verdict
     chosen: int | None
 
+    @property
+    def is_void(self) -> bool:
+        """Whether it was of somebody who is gone."""
+        return self.verdict == Verdict.SAME and self.chosen is None
+
 
 def settled(opinions: Sequence[Said], reviewers: int) -> Said | None:
     """What reviewers have decided, of whom so many have to agree; None while one is missing.
 
-    Three who all say something else can't tell.
+    Three who all say something else can't tell. To be the same person as somebody who was erased
+    since agrees with nothing, not even with the same of somebody else who was.
     """
-    if len(opinions) < reviewers:
-        return None
-    (said, count), *_ = Counter(opinions).most_common(1)
-    if count >= reviewers:
-        return said
+    standing = Counter(each for each in opinions if not each.is_void)
+    for said, count in standing.most_common(1):
+        if count >= reviewers:
+            return said
     return Said(Verdict.UNSURE, None) if len(opinions) >= MOST_REVIEWERS else None

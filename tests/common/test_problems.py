@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from common.errors import Problem, Unavailable
 from common.problems import as_problem, exception_handler, problem_body, server_error
+from people.models import Gallery
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,24 @@ def test_the_process_is_well(client: Any) -> None:
     assert client.get("/").status_code == 302
     assert client.get("/api/docs/").status_code == 200
     assert client.get("/api/schema/").status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("sent", ['"\\ud800"', '["\\udfff"]', '{"\\ud800": 1}'])
+def test_half_a_surrogate_that_is_refused_is_said_again_without_it(
+    admin_api: APIClient, gallery: Gallery, sent: str
+) -> None:
+    """JSON can bring one, and no answer can carry it."""
+    answer = admin_api.patch(
+        f"/api/v1/galleries/{gallery.public_id}",
+        f'{{"several_faces": {sent}}}'.encode(),
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_members_are_said_in_what_can_be_encoded() -> None:
+    problem = Problem("a \ud800", errors={"\udfff": ["b \ud800", ("c", 1, None)]}, score=0.5)
+    body = problem_body(problem)
+    assert body["detail"] == "a ?"
+    assert (body["errors"], body["score"]) == ({"?": ["b ?", ["c", 1, None]]}, 0.5)

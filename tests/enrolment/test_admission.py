@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,13 +18,13 @@ from people.models import Gallery, Held, Person
 from reviews.models import Kind, Review, State
 from tests.conftest import Lfw
 from tests.enrolment.people import admitted, alike, let_in
-from tests.factories import SYSTEM, PersonFactory, unit
+from tests.factories import SYSTEM, GalleryFactory, PersonFactory, unit
 from tests.fixtures import enrol, settle
 from thresholds.selectors import limits
 from thresholds.services import bring_packaged, update_policy
 from vectors.errors import IndexUnavailable
 from vectors.models import PersonTemplate
-from vectors.services import store_template
+from vectors.services import store_template, touch_templates
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "indexed")]
 WHO, OTHER = "Donald_Rumsfeld", "Vladimir_Putin"
@@ -166,6 +167,62 @@ def test_the_later_one_is_held_whichever_is_looked_for_first(gallery: Gallery) -
     assert list(gallery.people.order_by("pk").values_list("held", flat=True)) == ["", "duplicate"]
     assert Review.objects.get().person == other
     assert Review.objects.get().candidates.get().person == one
+
+
+def test_one_gallery_whose_index_is_away_holds_up_no_other(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many wait there, and since when."""
+    monkeypatch.setattr(admitting, "AT_ONCE", 2)
+    away = GalleryFactory()
+    settle(gallery, away)
+    waiting = [admitted(away, unit(seed)) for seed in (11, 12, 13)]
+    person = admitted(gallery, unit(1))
+    real = admitting.search
+
+    def search(galleries: Sequence[Gallery], *args: Any) -> Any:
+        if away in galleries:
+            raise IndexUnavailable("It is being built.")
+        return real(galleries, *args)
+
+    monkeypatch.setattr(admitting, "search", search)
+    while admit():
+        pass
+    person.refresh_from_db()
+    assert person.active
+    assert Admission.objects.filter(gallery=away, stage=Stage.BEFORE).count() == len(waiting)
+
+
+def test_those_whom_no_search_sees_yet_hold_up_no_other_gallery(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admitting, "AT_ONCE", 2)
+    behind = GalleryFactory()
+    settle(gallery, behind)
+    waiting = [admitted(behind, unit(seed)) for seed in (11, 12, 13)]
+    admitted(gallery, unit(1))
+    while admit():
+        pass
+    assert not due().exists()  # let in, and not in the index
+    settle(gallery, behind)
+    for person in waiting:
+        touch_templates(person)
+    assert [row.gallery for row in due()] == [gallery]
+    settle(behind)
+    assert due().filter(gallery=behind).count() == 2
+
+
+def test_whoever_can_not_be_seen_any_more_is_not_waited_for(gallery: Gallery) -> None:
+    settle(gallery)
+    inactive, bare = admitted(gallery, unit(1)), admitted(gallery, unit(2))
+    admit()
+    assert not due().exists()
+    Person.objects.filter(pk=inactive.pk).update(active=False)
+    bare.templates.all().delete()
+    assert due().count() == 2
+    while admit():
+        pass
+    assert not Admission.objects.exists()
 
 
 def test_milvus_away_everybody_waits(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,6 +147,9 @@ def test_what_is_refused(
         (at_desk(operator, gallery, live, document=upload(nobody)), 422, "no_face"),
         (at_desk(operator, gallery, live, metadata="{"), 400, "invalid"),
         (at_desk(operator, gallery, live, metadata="[]"), 400, "invalid"),
+        (at_desk(operator, gallery, live, metadata="[" * 100_000), 400, "invalid"),
+        (at_desk(operator, gallery, live, metadata='{"a":' * 50_000), 400, "invalid"),
+        (at_desk(operator, gallery, live, metadata='{"a": "\\ud800"}'), 400, "invalid"),
         (at_desk(client_of(gallery, Role.VIEWER), gallery, live), 403, "role_needed"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -13,18 +13,26 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.management import CommandError, call_command
 
+from accounts.actors import Actor
 from audit.models import AuditEntry
 from common.ids import new_id
-from enrolment import ledger_file
+from enrolment import ledger, ledger_file
+from enrolment.fusion import refresh_templates
+from enrolment.identities import merge, split
 from enrolment.ledger import replay, sync
 from enrolment.ledger_file import LedgerError, Line
 from enrolment.models import Erasure
 from enrolment.services import erase
 from people.models import Gallery, Person
+from photos.models import Face, Photo
 from tests.conftest import Lfw
-from tests.factories import SYSTEM, PersonFactory
+from tests.factories import SYSTEM, PersonFactory, unit
 from tests.fixtures import enrol, files, store
+from vectors.codec import encode
+from vectors.models import PersonTemplate
 from workers.maintenance import tidy
+
+from .people import with_photos
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 
@@ -37,7 +45,7 @@ def file(tmp_path: Path, settings: Any) -> Path:
 
 def line(person: UUID | None = None) -> Line:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-    return Line(person or uuid4(), uuid4(), at, "user:somebody", 2, 1, (7,))
+    return Line(person or uuid4(), uuid4(), at, "user:somebody", 2, 1, (7,), (uuid4(),))
 
 
 def come_back(person: Person) -> None:
@@ -54,7 +62,7 @@ def test_an_erasure_stands_in_the_file_once_it_is_committed(
     file: Path, gallery: Gallery, lfw: Lfw, committed: Any
 ) -> None:
     person = PersonFactory(gallery=gallery)
-    enrol(person, lfw.bytes("Donald_Rumsfeld", 1))
+    (photo,) = enrol(person, lfw.bytes("Donald_Rumsfeld", 1))
 
     with committed():
         erase(SYSTEM, person)
@@ -69,6 +77,7 @@ def test_an_erasure_stands_in_the_file_once_it_is_committed(
         "photos": 1,
         "templates": 1,
         "template_ids": row.template_ids,
+        "photo_ids": [str(photo.public_id)],
     }
     assert file.stat().st_mode & 0o777 == 0o600
     assert ledger_file.read(file) == [ledger_file.line_of(row)]
@@ -135,6 +144,35 @@ def test_a_last_line_without_its_end_is_kept(file: Path) -> None:
 
     assert ledger_file.read(file) == [whole]
     ledger_file.append([fresh], file)
+    assert ledger_file.read(file) == [whole, fresh]
+
+
+def test_a_line_from_before_photos_were_noted_names_none(file: Path) -> None:
+    old = replace(line(), photo_ids=())
+    ledger_file.append([old], file)
+    fields = json.loads(file.read_text())
+    del fields["photo_ids"]
+    file.write_text(json.dumps(fields) + "\n")
+
+    assert ledger_file.read(file) == [old]
+    assert (replay().learned, Erasure.objects.get().photo_ids) == (1, [])
+
+
+@pytest.mark.parametrize("left", [1, 100, 100_000, 200_000])
+def test_the_line_of_somebody_with_thousands_of_photos(file: Path, left: int) -> None:
+    """Some 200 KB: written, read, and cut off whole where it is torn."""
+    whole, fresh = line(), line()
+    long = replace(line(), photo_ids=tuple(new_id() for _ in range(5000)))
+    ledger_file.append([whole], file)
+    before = file.stat().st_size
+    ledger_file.append([long], file)
+    assert file.stat().st_size - before < 200_000 + 1000
+    assert ledger_file.read(file) == [whole, long]
+
+    with file.open("rb+") as torn:
+        torn.truncate(min(before + left, file.stat().st_size - 10))
+    ledger_file.append([fresh], file)
+
     assert ledger_file.read(file) == [whole, fresh]
 
 
@@ -234,3 +272,126 @@ def test_a_large_ledger_is_synced_once(file: Path) -> None:
     assert sync() == 2500
     assert sync() == 0
     assert len(ledger_file.read(file)) == 2500
+
+
+# --- Merges and splits of an older backup ---
+
+
+def named(*people: Person) -> None:
+    """In the ledger, by an erasure that the older database knows nothing of."""
+    for each in people:
+        Erasure.objects.create(
+            person=each.public_id, gallery=each.gallery.public_id, actor="a", photos=1, templates=1
+        )
+
+
+@pytest.mark.usefixtures("file")
+def test_a_merged_pair_that_was_erased_together_is_erased_again(gallery: Gallery) -> None:
+    first, second = with_photos(gallery, 1), with_photos(gallery, 2)
+    merge(SYSTEM, first, second)
+    named(first, second)
+
+    assert replay().erased == 1  # the other went with them
+
+    assert not Person.objects.exists()
+    assert not Face.objects.exists()
+
+
+@pytest.mark.usefixtures("file")
+def test_one_who_cannot_be_erased_stops_no_other_and_nothing_is_served(
+    gallery: Gallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = [with_photos(gallery, seed) for seed in (1, 2, 3)]
+    named(*people)
+
+    def failing(actor: Actor, person: Person, **options: Any) -> Erasure:
+        if person.pk == people[1].pk:
+            raise RuntimeError("a mistake of ours")
+        return erase(actor, person, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "erase", failing)
+        with pytest.raises(LedgerError, match="1 of the people in the ledger"):
+            replay()
+    assert list(Person.objects.all()) == [people[1]]
+
+    assert replay().erased == 1
+    assert not Person.objects.exists()
+
+
+@pytest.mark.usefixtures("file")
+def test_photos_that_were_split_off_since_a_merge_go_with_whose_they_were(gallery: Gallery) -> None:
+    """The merge is undone, in the older database, though a later split has some of its photos."""
+    first, second = with_photos(gallery, 1), with_photos(gallery, 2, 3)
+    merge(SYSTEM, first, second)
+    photo = Photo.objects.get(faces__vector=encode(unit(3)))
+    other = split(SYSTEM, first, [photo.public_id]).other
+    named(second)
+
+    assert replay().erased == 1
+
+    assert set(Person.objects.all()) == {first, other}
+    assert [bytes(each.vector) for each in Face.objects.all()] == [encode(unit(1))]
+    assert {each.person: bytes(each.vector) for each in PersonTemplate.objects.all()} == {
+        first: encode(unit(1))
+    }
+
+
+def split_off_and_erased(gallery: Gallery) -> Person:
+    """Somebody of whose two photos one was somebody else's, who was erased: as before the split."""
+    person = with_photos(gallery, 1, 2)
+    photo = Photo.objects.get(faces__vector=encode(unit(2)))
+    original, face = photo.original, photo.faces.get()
+    other = split(SYSTEM, person, [photo.public_id]).other
+    erase(SYSTEM, other)
+    original.save(force_insert=True)
+    photo.save(force_insert=True)
+    face.template = None
+    face.save(force_insert=True)
+    refresh_templates(person)
+    return person
+
+
+@pytest.mark.usefixtures("file")
+def test_a_backup_from_before_a_split_brings_no_photo_of_somebody_erased_back(
+    gallery: Gallery,
+) -> None:
+    person = split_off_and_erased(gallery)
+    assert bytes(PersonTemplate.objects.get().vector) != encode(unit(1))
+
+    done = replay()
+
+    assert (done.erased, done.photos) == (0, 1)
+    assert [bytes(each.vector) for each in Face.objects.all()] == [encode(unit(1))]
+    assert bytes(PersonTemplate.objects.get(person=person).vector) == encode(unit(1))
+    last = AuditEntry.objects.filter(action="photo.delete").get()
+    assert (last.actor, last.details) == ("system:ledger", {"replayed": True})
+    assert replay().photos == 0
+
+
+@pytest.mark.usefixtures("file")
+def test_photos_of_somebody_erased_go_from_whoever_has_them(
+    gallery: Gallery, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = split_off_and_erased(gallery)
+    Photo.objects.filter(person=person).update(person=None)
+    Photo.objects.filter(faces__vector=encode(unit(1))).update(person=person)
+
+    call_command("bootstrap")
+
+    assert "Removed again, as the ledger says: 1 photos." in capsys.readouterr().out
+    assert [each.person for each in Photo.objects.all()] == [person]
+
+
+def test_the_file_alone_knows_the_photos(file: Path, gallery: Gallery, committed: Any) -> None:
+    with committed():
+        person = split_off_and_erased(gallery)
+    Erasure.objects.all().delete()
+
+    done = replay()
+
+    assert (done.learned, done.photos) == (1, 1)
+    assert bytes(PersonTemplate.objects.get(person=person).vector) == encode(unit(1))
+    row = Erasure.objects.get()
+    assert ledger_file.read(file) == [ledger_file.line_of(row)]
+    assert len(row.photo_ids) == 1

@@ -10,14 +10,16 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from audit.models import AuditEntry
+from enrolment import adjudication
 from enrolment.services import erase
 from people.models import Gallery, Held, Person, Role
-from reviews.models import Opinion, Review
-from tests.factories import SYSTEM, GalleryFactory, MembershipFactory, unit
+from reviews.models import Opinion, Review, Verdict
+from tests.factories import SYSTEM, GalleryFactory, MembershipFactory, PersonFactory, actor, unit
 from tests.fixtures import Client, settle
 from thresholds.services import bring_packaged, update_policy
 from vectors.models import PersonTemplate
 from vectors.selectors import search
+from vectors.services import store_template
 
 from .people import admitted, alike, let_in, vectors
 
@@ -324,3 +326,46 @@ def test_merging_and_keeping_apart_over_http(
         f"/api/v1/changes/{change['id']}/undo", {}, format="json"
     )
     assert hidden.status_code == 404
+
+
+def test_whoever_has_waited_longest_is_listed_first(
+    gallery: Gallery, again: Person, reviewer: APIClient
+) -> None:
+    for share in (0.03, 0.04):
+        admitted(gallery, alike(1, share))
+        let_in(gallery)
+    wanted = [str(each.public_id) for each in Review.objects.order_by("pk")]
+    page = reviewer.get(REVIEWS, {"page_size": 2}).json()
+    rest = reviewer.get(page["next"]).json()
+    assert [each["id"] for each in page["results"] + rest["results"]] == wanted
+    assert len(wanted) == 3
+
+
+def test_a_verdict_that_is_no_text_is_refused(again: Person, reviewer: APIClient) -> None:
+    answer = reviewer.post(
+        f"{REVIEWS}/{Review.objects.get().public_id}/decide",
+        b'{"verdict": "\\ud800"}',
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_two_who_chose_different_people_who_are_gone_have_not_agreed(
+    gallery: Gallery, first: Person
+) -> None:
+    update_policy(SYSTEM, gallery, reviewers=2)
+    gone = [PersonFactory(gallery=gallery) for _ in range(2)]
+    for number, each in enumerate(gone):
+        store_template(each, alike(1, 0.01 + number / 500), 1)
+    admitted(gallery, alike(1, 0.03))
+    let_in(gallery)
+    review = Review.objects.get()
+    assert review.candidates.count() == 3
+    one, other, third = (actor(gallery, Role.REVIEWER) for _ in range(3))
+    adjudication.decide(one, review, Verdict.SAME, chosen=gone[0])
+    adjudication.decide(other, review, Verdict.SAME, chosen=gone[1])
+    for each in gone:
+        erase(SYSTEM, each)
+    adjudication.decide(third, review, Verdict.DIFFERENT)
+    review.refresh_from_db()
+    assert (review.state, review.verdict, review.chosen) == ("decided", Verdict.UNSURE, None)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from audit.models import AuditEntry
 from common.errors import Forbidden, Unprocessable
-from people.models import DEFAULT_MODEL, Gallery, Person, Role
+from people.models import DEFAULT_MODEL, Gallery, Held, Person, Role
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, actor, template
 from tests.fixtures import rows, settle
 from vectors import milvus
@@ -403,3 +403,50 @@ def test_a_gallery_without_an_index_gets_one(indexed: str, tmp_path: Path) -> No
     result = loaded(SYSTEM, fresh, parquet(tmp_path / "t.parquet", units(4)))
     assert (sums(result), result.left_to_worker) == ((4, 0, 0, 0), 0)
     assert agrees(fresh)
+
+
+def test_a_row_for_somebody_merged_is_refused(ready: Gallery, tmp_path: Path) -> None:
+    """Their template would count for the one who is left, without anybody having looked."""
+    person = PersonFactory(gallery=ready, external_id="left")
+    template(person, 1)
+    other = PersonFactory(gallery=ready, external_id="id-00000")
+    given = template(PersonFactory(gallery=ready, external_id="id-00001"), 2)
+    PersonTemplate.objects.filter(pk=given.pk).update(given_faces=1)
+    Person.objects.filter(external_id__startswith="id-").update(
+        active=False, held=Held.MERGED, merged_into=person
+    )
+    before = stored(ready)
+
+    heard = Heard()
+    path = parquet(tmp_path / "t.parquet", units(3))
+    result = loaded(SYSTEM, ready, path, heard, update=True)
+
+    assert heard.codes == [(1, "merged"), (2, "merged")]
+    assert sums(result) == (1, 0, 0, 2)
+    assert stored(ready) == {**before, "id-00002": units(3)[2].tobytes()}
+    assert not other.templates.exists()
+
+
+@pytest.mark.parametrize("why", [Held.CHECKING, Held.DUPLICATE, Held.REFUSED])
+def test_rows_for_somebody_held_are_loaded_and_not_found(
+    ready: Gallery, tmp_path: Path, why: Held
+) -> None:
+    known = [PersonFactory(gallery=ready, external_id=each) for each in ids(2)]
+    given = template(known[1], 9)
+    PersonTemplate.objects.filter(pk=given.pk).update(given_faces=1)
+    Person.objects.filter(gallery=ready).update(active=False, held=why)
+    settle(ready)
+    vectors = units(3)
+
+    result = loaded(SYSTEM, ready, parquet(tmp_path / "t.parquet", vectors), update=True)
+
+    assert sums(result) == (1, 2, 0, 0)
+    assert stored(ready) == expected(vectors, ids(3))
+    settle(ready)
+    found = {PersonTemplate.objects.get(pk=pk).person.external_id for pk in held(ready)}
+    assert found == {"id-00002"}
+    for person in known:
+        person.refresh_from_db()
+        assert (person.active, person.held) == (False, why)
+    matches = search([ready], vectors, 3)
+    assert [len(each) for each in matches] == [1, 1, 1]

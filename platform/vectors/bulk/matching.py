@@ -23,6 +23,7 @@ class Known(NamedTuple):
     public_id: UUID
     external_id: str
     active: bool
+    merged_into: int | None
 
 
 class Held(NamedTuple):
@@ -104,7 +105,10 @@ def lock_known(plan: Plan) -> None:
 def _match_known(
     plan: Plan, chunk: Chunk, index: int, person: Known, held: Held | None, *, update: bool
 ) -> None:
-    if held is None:
+    if person.merged_into is not None:
+        reason = "The person turned out to be another, whose template a row for that one changes."
+        plan.refusals.append(chunk.refuse(index, "merged", reason))
+    elif held is None:
         plan.lacking.append(Lacking(index, person))
     elif held.vector == chunk.vectors[index].tobytes():
         plan.unchanged += 1
@@ -159,7 +163,7 @@ def _any_of(texts: list[str]) -> RawSQL:
 
 
 def _known(people: QuerySet[Person]) -> list[Known]:
-    rows = people.values_list("pk", "public_id", "external_id", "active")
+    rows = people.values_list("pk", "public_id", "external_id", "active", "merged_into")
     return [Known(*row) for row in rows]
 
 

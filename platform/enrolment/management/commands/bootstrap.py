@@ -47,3 +47,5 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         if done.erased:
             self.stdout.write(f"Erased again, as the ledger says: {done.erased} people.")
+        if done.photos:
+            self.stdout.write(f"Removed again, as the ledger says: {done.photos} photos.")

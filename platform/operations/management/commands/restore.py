@@ -72,6 +72,9 @@ class Command(BaseCommand):
 
     def _tell(self, done: Restored) -> None:
         self.stdout.write(f"Erased again, as the ledger says: {done.replayed.erased} people.")
+        if done.replayed.photos:
+            photos = done.replayed.photos
+            self.stdout.write(f"Removed again, as the ledger says: {photos} photos.")
         if done.keys:
             self.stdout.write(f"API keys revoked again: {', '.join(done.keys)}.")
         if done.accounts:
