@@ -73,7 +73,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 def is_ignored(name: str) -> bool:
     """Whether it is what systems leave behind: hidden files, thumbnails, resource forks."""
-    return any(part[:1] == "." or part.lower() in _LITTER for part in name.split("/"))
+    return name.startswith(".") or "/." in name or not _LITTER.isdisjoint(name.lower().split("/"))
 
 
 def suffix(name: str) -> str:

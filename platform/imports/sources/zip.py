@@ -54,6 +54,7 @@ class ZipSource(Closing):
         """
         self._limits = limits
         self._file = RandomFile(path)
+        self._shared: frozenset[int] | None = None
         self._directory = find_directory(self._file)
         if self._directory is None and next(salvaged(self._file, limits), None) is None:
             self.close()
@@ -89,13 +90,14 @@ class ZipSource(Closing):
         return central_record(self._file, int(key), self._directory)
 
     def _found(self, directory: Directory) -> Iterator[Found | Loss]:
-        shared = _overlapping(self._file, directory, self._limits.entries)
+        if self._shared is None:
+            self._shared = _overlapping(self._file, directory, self._limits.entries)
         for number, record in enumerate(records(self._file, directory)):
             if record is None:
                 yield _DAMAGED_LIST
                 return
             fault = _fault(record, self._limits)
-            if fault is None and number in shared:
+            if fault is None and number in self._shared:
                 fault = faults.OVERLAPPING
             yield record.text, record.size, str(record.at), fault
 

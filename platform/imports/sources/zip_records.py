@@ -23,6 +23,7 @@ _IN_EXTRA = 0xFFFFFFFF
 _ZIP64_FIELD, _UNICODE_FIELD = 0x0001, 0x7075
 _UTF8 = 0x800
 _CHUNK = 1 << 20
+_USUAL = 512  # bytes of a record with its name and whatever follows that, nearly always
 
 STORED, DEFLATED = 0, 8
 ENCRYPTED = 0x1 | 0x40 | 0x2000
@@ -119,7 +120,11 @@ def central_record(file: RandomFile, at: int, directory: Directory) -> Record | 
     """The record that begins there, if one does."""
     if not directory.start <= at < directory.end:
         return None
-    return _central(file.at(at, _CENTRAL.size + 3 * _LONGEST_COMMENT), 0, at, directory.shift)
+    for length in (_USUAL, _CENTRAL.size + 3 * _LONGEST_COMMENT):
+        record = _central(file.at(at, length), 0, at, directory.shift)
+        if record is not None:
+            return record
+    return None
 
 
 def _length(buffer: bytes, at: int) -> int:
