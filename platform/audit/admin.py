@@ -1,6 +1,7 @@
 """The audit log, to read."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -15,11 +16,17 @@ from common.admin import LongTableMixin, ReadOnlyAdmin, as_uuid, column, link
 from .models import AuditEntry
 
 KINDS = (
-    "api_key", "gallery", "index", "membership", "person", "photo", "user",
+    "api_key", "gallery", "identity", "index", "membership", "person", "photo", "review",
+    "thresholds", "user",
 )  # fmt: skip
 
 # Where targets can be looked up.
-PAGES = {"gallery": "people_gallery", "person": "people_person", "photo": "photos_photo"}
+PAGES = {
+    "gallery": "people_gallery",
+    "person": "people_person",
+    "photo": "photos_photo",
+    "review": "reviews_review",
+}
 
 
 class KindFilter(admin.SimpleListFilter):
@@ -54,7 +61,7 @@ class AuditEntryAdmin(LongTableMixin, ReadOnlyAdmin):
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The page, with the users' names on its rows."""
         page = super().get_changelist_instance(request)
-        names = _usernames(page.result_list)
+        names = usernames(entry.actor for entry in page.result_list)
         for entry in page.result_list:
             entry.username = names.get(entry.actor)
         return page
@@ -78,8 +85,9 @@ class AuditEntryAdmin(LongTableMixin, ReadOnlyAdmin):
         return json.dumps(entry.details) if entry.details else ""
 
 
-def _usernames(entries: list[AuditEntry]) -> dict[str, str]:
-    ids = {as_uuid(entry.actor.removeprefix("user:")) for entry in entries}
+def usernames(actors: Iterable[str]) -> dict[str, str]:
+    """The names of those actors who are users, in one query."""
+    ids = {as_uuid(actor.removeprefix("user:")) for actor in actors}
     users = get_user_model()._default_manager.filter(public_id__in=ids - {None})
     return {
         f"user:{public_id}": name for public_id, name in users.values_list("public_id", "username")

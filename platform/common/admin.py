@@ -24,6 +24,7 @@ from .errors import Problem
 # Each word of a search is a condition of the query, and SQLite takes a thousand of those at most.
 MAX_SEARCH = 200
 PER_PAGE = 50
+MAX_REASON = 500
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -156,6 +157,7 @@ class Question:
     button: str
     items: Sequence[str] = ()
     dangerous: bool = True
+    asks_reason: bool = False
 
     def about(self, name: str) -> "Question":
         """The same about somebody: `{}` in the title and the items is their name."""
@@ -171,6 +173,11 @@ def is_confirmed(request: HttpRequest) -> bool:
     return request.method == "POST" and "confirmed" in request.POST
 
 
+def reason_given(request: HttpRequest) -> str:
+    """Why, as the page that asks was told; a browser lets nobody write more than fits."""
+    return request.POST.get("reason", "").replace("\0", "").strip()[:MAX_REASON]
+
+
 def ask(
     request: HttpRequest, model_admin: UnfoldModelAdmin, question: Question, back: str
 ) -> TemplateResponse:
@@ -184,6 +191,7 @@ def ask(
         "question": question,
         "fields": fields,
         "back": back,
+        "most_reason": MAX_REASON,
     }
     return TemplateResponse(request, "likeness/confirm.html", context)
 

@@ -9,11 +9,15 @@ from django.urls import NoReverseMatch, reverse
 # Groups of (title, icon, model as app_model).
 GROUPS = (
     ("Work", (
+        ("Reviews", "rule", "reviews_review"),
         ("People", "group", "people_person"),
         ("Photos", "photo_library", "photos_photo"),
+        ("Searches", "person_search", "identification_search"),
     )),
     ("Galleries", (
         ("Galleries", "collections_bookmark", "people_gallery"),
+        ("Policies", "tune", "thresholds_policy"),
+        ("Calibrations", "straighten", "thresholds_calibration"),
         ("Telemetry", "monitoring", "identification_gallerytelemetry"),
         ("Memberships", "badge", "people_membership"),
         ("API keys", "key", "accounts_apikey"),

@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Min, Q
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.timesince import timesince
 
 from common.admin import list_url
-from people.models import Gallery, Person
+from people.models import Gallery, Held, Person
 from photos.admin import STATE_VARIANTS, state_words
 from photos.models import Photo, PhotoState
+from reviews.models import Review, State
 from vectors.models import GenerationState, IndexGeneration
 from vectors.selectors import lag
 
@@ -36,7 +38,15 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     people = Person.objects.count()
     context.update(
         title="Overview",
-        cards=[_people(people), _galleries(), _waiting(counts), _refused(counts), _index()],
+        cards=[
+            _people(people),
+            _galleries(),
+            _reviews(),
+            _held(),
+            _waiting(counts),
+            _refused(counts),
+            _index(),
+        ],
         photo_states=[_state(state, counts) for state in PhotoState],
         first_steps=[] if people else _first_steps(),
     )
@@ -60,6 +70,32 @@ def _galleries() -> Card:
         "Galleries", "collections_bookmark", f"{number:,}", "searched each by itself",
         list_url(Gallery),
     )  # fmt: skip
+
+
+def _reviews() -> Card:
+    """What waits for a person; a warning, since nobody else will do it."""
+    found = Review.objects.filter(state=State.OPEN).aggregate(
+        number=Count("pk"), oldest=Min("created_at")
+    )
+    number, oldest = found["number"], found["oldest"]
+    text = f"the oldest for {timesince(oldest, depth=1)}" if oldest else "nothing to decide"
+    return Card("Reviews open", "rule", f"{number:,}", text, list_url(Review), warning=number > 0)
+
+
+def _held() -> Card:
+    """Who is kept out of searches, and why; who was merged is somebody else."""
+    found = Person.objects.aggregate(
+        checking=Count("pk", filter=Q(held=Held.CHECKING)),
+        duplicate=Count("pk", filter=Q(held=Held.DUPLICATE)),
+        refused=Count("pk", filter=Q(held=Held.REFUSED)),
+    )
+    text = (
+        f"{found['duplicate']:,} likely duplicates, {found['checking']:,} being checked"
+        if sum(found.values())
+        else "nobody is kept out of searches"
+    )
+    url = list_url(Person, held="any")
+    return Card("People held", "front_hand", f"{sum(found.values()):,}", text, url)
 
 
 def _waiting(counts: dict[str, int]) -> Card:

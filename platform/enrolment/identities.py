@@ -185,8 +185,9 @@ def take_back(actor: Actor, change: IdentityChange, reason: str) -> IdentityChan
     elif locked.kind == IdentityKind.SPLIT:
         _check_free(other)
     locked.undone_at, locked.undone_by = timezone.now(), str(actor)
-    locked.save(update_fields=["undone_at", "undone_by", "updated_at"])
-    _record(actor, "undo", locked, reason)
+    locked.undone_because = reason
+    locked.save(update_fields=["undone_at", "undone_by", "undone_because", "updated_at"])
+    _record(actor, "undo", locked)
     if locked.kind == IdentityKind.SPLIT:
         merge(actor, person, other, reason=reason)
     return locked
@@ -272,11 +273,12 @@ def _move(photos: QuerySet[Photo], to: Person) -> list[str]:
 def _noted(actor: Actor, change: IdentityChange) -> IdentityChange:
     change.gallery, change.actor = change.person.gallery, str(actor)
     change.save()
-    _record(actor, change.kind, change, change.reason)
+    _record(actor, change.kind, change)
     return change
 
 
-def _record(actor: Actor, act: str, change: IdentityChange, reason: str) -> None:
+def _record(actor: Actor, act: str, change: IdentityChange) -> None:
+    # Why stands in the change, which goes with the people: it may name them, and the log may not.
     record(
         actor,
         f"identity.{act}",
@@ -285,5 +287,4 @@ def _record(actor: Actor, act: str, change: IdentityChange, reason: str) -> None
         other=str(change.other.public_id),
         change=str(change.public_id),
         photos=len(change.moved),
-        reason=reason,
     )

@@ -58,7 +58,7 @@ class IdentityChangeSerializer(serializers.ModelSerializer[IdentityChange]):
         model = IdentityChange
         fields: ClassVar[list[str]] = [
             "id", "kind", "person", "other", "review", "actor", "reason", "photos", "created_at",
-            "undone_at", "undone_by",
+            "undone_at", "undone_by", "undone_because",
         ]  # fmt: skip
 
 

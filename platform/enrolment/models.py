@@ -81,6 +81,7 @@ class IdentityChange(PublicModel):
     active_before = models.BooleanField(default=True)
     undone_at = models.DateTimeField(null=True, blank=True)
     undone_by = models.CharField(max_length=ACTOR_LENGTH, blank=True)
+    undone_because = models.CharField(max_length=REASON_LENGTH, blank=True)
 
     class Meta:
         constraints = [

@@ -53,7 +53,7 @@ class AssignmentSerializer(serializers.Serializer[Any]):
 
 
 class ReasonSerializer(serializers.Serializer[Any]):
-    """Why, for the audit log."""
+    """Why, for the record; erased with whoever it is about."""
 
     reason = serializers.CharField(
         required=False, allow_blank=True, default="", max_length=REASON_LENGTH

@@ -14,6 +14,7 @@ from people.models import Held, Person, Role
 from people.services import update_person
 from photos.models import Photo
 from photos.services import lock_photo, remove
+from reviews.services import forget_words
 from vectors.models import PersonTemplate
 from vectors.services import remove_templates, touch_templates
 
@@ -97,6 +98,7 @@ def erase(actor: Actor, person: Person, *, replayed: bool = False) -> Erasure:
             person=str(person.merged_into.public_id),
         )
     drop_from_reviews([person, *others])
+    forget_words([person, *others])
     for each in others:
         _erase_one(actor, each, replayed=replayed)
     erasure = _erase_one(actor, person, replayed=replayed)

@@ -99,7 +99,7 @@ def _fpir(name: str, fpir: Fpir) -> dict[str, Any]:
 
 
 def _rate(rate: float) -> str:
-    return f"{100 * rate:.2g} %"
+    return f"{float(f'{100 * rate:.2g}'):g} %"
 
 
 def _model(outlook: ModelOutlook) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from people.models import Role, SeveralFaces
 
 from .api import jpeg_response
 from .models import Face, Photo, PhotoState
-from .renditions import THUMBNAIL_SIDE, face_thumbnail, photo_jpeg
+from .renditions import LARGE_FACE_WIDTH, THUMBNAIL_SIDE, face_thumbnail, photo_jpeg
 from .selectors import photo_for, visible_faces, visible_photos
 from .services import process_again
 
@@ -166,6 +166,8 @@ class PhotoAdmin(LongTableMixin, ReadOnlyAdmin):
                  name="photos_photo_picture"),
             path("face/<int:pk>.jpg", wrap(self.face_view, cacheable=True),
                  name="photos_face_thumbnail"),
+            path("face/<int:pk>/large.jpg", wrap(self.large_face_view, cacheable=True),
+                 name="photos_face_large"),
             path("<int:pk>/state/", wrap(self.state_view), name="photos_photo_state"),
             path("<int:pk>/process/", wrap(self.process_view), name="photos_photo_process"),
         ]  # fmt: skip
@@ -182,6 +184,10 @@ class PhotoAdmin(LongTableMixin, ReadOnlyAdmin):
     def face_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """A face."""
         return _picture(lambda: face_thumbnail(_face(request, pk)))
+
+    def large_face_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A face, large enough to compare it with others."""
+        return _picture(lambda: face_thumbnail(_face(request, pk), LARGE_FACE_WIDTH))
 
     def state_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of the page that refreshes itself."""

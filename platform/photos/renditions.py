@@ -16,8 +16,9 @@ from .models import Face, Original, Photo
 DISPLAY_SIDE = 1600
 WORKING_SIDE = 2048
 THUMBNAIL_SIDE = 400
-# Of a face in a list, in pixels.
+# Of a face in a list, and of one that is to be compared with others, in pixels.
 FACE_WIDTH = 144
+LARGE_FACE_WIDTH = 320
 
 
 def photo_jpeg(photo: Photo, side: int = DISPLAY_SIDE) -> bytes:
@@ -32,10 +33,10 @@ def face_jpeg(face: Face, side: int = WORKING_SIDE) -> bytes:
     return encode_jpeg(crop(decoded.pixels, box))
 
 
-def face_thumbnail(face: Face) -> bytes:
-    """The same in small: a large photo is reduced while it is decoded, which is fast."""
+def face_thumbnail(face: Face, width: int = FACE_WIDTH) -> bytes:
+    """The same, `width` pixels wide: large photos are reduced while they are decoded: fast."""
     original = face.photo.original
-    side = max(original.width, original.height) * FACE_WIDTH / face.width
+    side = max(original.width, original.height) * width / face.width
     return face_jpeg(face, min(WORKING_SIDE, round(side)))
 
 

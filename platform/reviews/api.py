@@ -74,7 +74,7 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
         fields: ClassVar[list[str]] = [
             "id", "gallery", "kind", "state", "person", "face", "photo", "search", "face_number",
             "candidates", "model", "searched", "thresholds", "reviewers", "given", "assigned_to",
-            "verdict", "chosen", "opinions", "created_at", "decided_at",
+            "verdict", "chosen", "opinions", "undone_because", "created_at", "decided_at",
         ]  # fmt: skip
 
     @extend_schema_field(OpinionSerializer(many=True))

@@ -71,6 +71,7 @@ class Review(PublicModel):
         help_text="Of the candidates, who it is.",
     )
     decided_at = models.DateTimeField(null=True, blank=True)
+    undone_because = models.TextField(blank=True, help_text="Why the last decision was undone.")
 
     class Meta:
         constraints = [

@@ -187,9 +187,9 @@ def close(actor: Actor, review: Review, decided: Said) -> None:
 def reopen(actor: Actor, review: Review, reason: str) -> None:
     """Ask again, of a decided review whose row the caller holds. What was said stays on record."""
     review.state, review.verdict, review.chosen, review.decided_at = State.OPEN, "", None, None
-    review.assigned_to, review.round = "", review.round + 1
+    review.assigned_to, review.round, review.undone_because = "", review.round + 1, reason
     review.save()
-    note(actor, "review.undo", review, reason=reason)
+    note(actor, "review.undo", review)
 
 
 def withdraw(actor: Actor, review: Review, why: str) -> None:
@@ -197,6 +197,15 @@ def withdraw(actor: Actor, review: Review, why: str) -> None:
     review.state, review.assigned_to = State.WITHDRAWN, ""
     review.save(update_fields=["state", "assigned_to", "updated_at"])
     note(actor, "review.withdraw", review, why=why)
+
+
+def forget_words(people: Sequence[Person]) -> None:
+    """Delete what reviewers wrote where these people were asked about: it may name them."""
+    reviews = Review.objects.filter(candidates__person__in=people)
+    Opinion.objects.filter(review__in=reviews).exclude(note="").update(note="")
+    Review.objects.filter(pk__in=reviews.values("pk")).exclude(undone_because="").update(
+        undone_because=""
+    )
 
 
 def note(actor: Actor, action: str, review: Review, **details: Any) -> None:

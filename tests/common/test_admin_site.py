@@ -87,6 +87,8 @@ def test_the_overview_counts_and_says_what_to_do_first(browser: Client, gallery:
     assert [(card.title, card.figure) for card in page.context["cards"]] == [
         ("People", "2"),
         ("Galleries", "1"),
+        ("Reviews open", "0"),
+        ("People held", "0"),
         ("Photos waiting", "0"),
         ("Photos rejected", "0"),
         ("Index entries pending", "0"),

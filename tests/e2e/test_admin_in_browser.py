@@ -17,7 +17,7 @@ from skimage import data
 
 from tests.conftest import Lfw
 
-from .stack import Stack
+from .stack import Api, Stack, eventually
 
 CHROMIUM = os.environ.get("LIKENESS_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
@@ -32,13 +32,15 @@ ARGUMENTS = [
     "--disable-dev-shm-usage",
 ]
 NAME = "Alejandro_Toledo"
+REVIEWED = "Hans_Blix"
 # A photo may wait for a worker that has just begun to load its networks.
 SLOW = 60_000
 
 PAGES = (
-    "", "people/person/", "people/person/add/", "photos/photo/", "people/gallery/",
-    "people/gallery/add/", "people/membership/", "people/membership/add/", "accounts/apikey/",
-    "accounts/apikey/add/", "vectors/indexgeneration/", "vectors/activeindex/",
+    "", "reviews/review/", "identification/search/", "thresholds/policy/",
+    "thresholds/calibration/", "people/person/", "people/person/add/", "photos/photo/",
+    "people/gallery/", "people/gallery/add/", "people/membership/", "people/membership/add/",
+    "accounts/apikey/", "accounts/apikey/add/", "vectors/indexgeneration/", "vectors/activeindex/",
     "vectors/vectoroutbox/", "vectors/indexspan/", "accounts/user/", "accounts/user/add/",
     "audit/auditentry/", "enrolment/erasure/",
 )  # fmt: skip
@@ -233,6 +235,114 @@ def erase_and_delete(admin: Admin) -> None:
     admin.page.get_by_role("link", name="North door").click()
     press_and_confirm(admin, "Delete", "Yes, delete it")
     expect(admin.page.get_by_text("The gallery North door is deleted.")).to_be_visible()
+
+
+# --- A reviewer -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(api: Api) -> Iterator[None]:
+    """Everybody who is at all alike comes before a reviewer."""
+    address = f"galleries/{api.gallery}/thresholds"
+    before = api.ok(api.http.get(address))["policy"]
+    wanted = {"review_fpir": 0.5, "match_fpir": 0.1}
+    api.ok(api.http.patch(address, json=wanted))
+    yield
+    api.ok(api.http.patch(address, json={name: before[name] for name in wanted}))
+
+
+def person_of(api: Api, lfw: Lfw, name: str, *numbers: int) -> str:
+    person = api.make_person(name)
+    for number in numbers:
+        api.upload(person, lfw.bytes(REVIEWED, number))
+    return person
+
+
+def held(api: Api, person: str) -> str:
+    now = api.ok(api.http.get(f"people/{person}"))
+    return str(now["held"])
+
+
+def finds(api: Api, photo: bytes, person: str) -> bool:
+    (face,) = api.ok(api.identify(photo))["faces"]
+    return person in [each["person"]["id"] for each in face["candidates"]]
+
+
+@pytest.mark.usefixtures("doubtful")
+def test_a_reviewer(admin: Admin, api: Api, lfw: Lfw) -> None:
+    first = person_of(api, lfw, "Blix the first", 1, 2)
+    eventually(lambda: finds(api, lfw.bytes(REVIEWED, 1), first), "the first is found")
+    again = person_of(api, lfw, "Blix again", 3)
+    eventually(lambda: held(api, again) == "duplicate", "the second is held")
+    decide_as_the_same(admin)
+    assert held(api, again) == "merged"
+    undo_the_decision(admin)
+    assert held(api, again) == "duplicate"
+    merge_by_hand(admin)
+    assert held(api, again) == "merged"
+    preview_a_policy(admin)
+
+
+def decide_as_the_same(admin: Admin) -> None:
+    page = admin.page
+    admin.menu("Reviews")
+    admin.shoot("reviews")
+    row = page.get_by_role("row").filter(has_text="Blix again")
+    row.get_by_role("link", name="duplicate").click()
+    expect(page.get_by_text("Is this new person one of those enrolled?")).to_be_visible()
+    expect(page.locator(".lk-subject img")).to_have_count(1)
+    candidate = page.locator(".lk-candidate").filter(has_text="Blix the first")
+    expect(candidate.locator("img")).to_have_count(2)
+    for picture in page.locator(".lk-compare img").all():
+        picture.scroll_into_view_if_needed()
+        expect(picture).not_to_have_js_property("naturalWidth", 0)
+    admin.shoot("review")
+    page.get_by_label("Note, for the record").fill("The glasses.")
+    page.get_by_role("button", name="Same person: Blix the first").click()
+    expect(page.get_by_text("Decided: same person.")).to_be_visible()
+
+
+def undo_the_decision(admin: Admin) -> None:
+    page = admin.page
+    open_person(admin, "Blix the first")
+    expect(page.get_by_label("Who is whom")).to_contain_text("Blix again was merged into them")
+    admin.shoot("who-is-whom")
+    page.get_by_role("link", name="decided in a review").click()
+    expect(page.get_by_text("The glasses.")).to_be_visible()
+    admin.shoot("decided")
+    page.get_by_label("Why, for the audit log").fill("a test")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_text("Undone. The review is open again.")).to_be_visible()
+
+
+def merge_by_hand(admin: Admin) -> None:
+    page = admin.page
+    open_person(admin, "Blix the first")
+    page.get_by_role("link", name="Merge with somebody").click()
+    page.get_by_label("Name, external id, or id").press_sequentially("again")
+    page.get_by_role("link", name="Blix again").click()
+    expect(page.locator(".lk-pair img")).to_have_count(3)
+    admin.shoot("pair")
+    page.get_by_role("button", name="Same person: merge").click()
+    expect(page.get_by_text("Blix again is merged into Blix the first.")).to_be_visible()
+
+
+def preview_a_policy(admin: Admin) -> None:
+    page = admin.page
+    admin.menu("Galleries")
+    page.get_by_role("link", name="Main", exact=True).click()
+    page.get_by_role("link", name="Thresholds and policy").click()
+    expect(page.get_by_label("What it means")).to_contain_text("at ten times the size")
+    page.get_by_label("Strangers that match").fill("0.0001")
+    expect(page.get_by_text("Nothing is changed until it is saved.")).to_be_visible()
+    page.get_by_label("Strangers that match").fill("0.6")
+    expect(page.get_by_role("alert")).to_contain_text("above that for a review")
+    admin.shoot("preview")
+
+
+def open_person(admin: Admin, name: str) -> None:
+    admin.menu("People")
+    admin.page.get_by_role("link", name=name, exact=True).click()
 
 
 @pytest.mark.parametrize(("colours", "width"), [("light", 1280), ("dark", 820)])

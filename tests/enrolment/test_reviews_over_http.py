@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from audit.models import AuditEntry
+from enrolment.services import erase
 from people.models import Gallery, Held, Person, Role
 from reviews.models import Opinion, Review
 from tests.factories import SYSTEM, GalleryFactory, MembershipFactory, unit
@@ -109,6 +110,7 @@ def test_the_same_person_is_merged_and_undone(
     undone = reviewer.post(f"{REVIEWS}/{review}/undo", {"reason": "twins"}, format="json").json()
 
     assert (undone["state"], undone["verdict"], undone["chosen"]) == ("open", "", None)
+    assert undone["undone_because"] == "twins"
     again.refresh_from_db()
     assert (again.held, again.merged_into) == ("duplicate", None)
     assert (found(gallery), vectors()) == (before, templates)
@@ -136,6 +138,19 @@ def test_different_people_are_kept_apart_for_ever(
     again.refresh_from_db()
     assert (again.active, again.held) == (False, "duplicate")
     assert [pk for pk, _ in found(gallery)] == [first.pk]
+
+
+def test_what_was_written_of_somebody_goes_with_them(
+    reviewer: APIClient, gallery: Gallery, first: Person, again: Person
+) -> None:
+    review = only(reviewer)["id"]
+    decide(reviewer, review, "different", note="Ann Smith has a scar")
+    reviewer.post(f"{REVIEWS}/{review}/undo", {"reason": "Ann Smith called"}, format="json")
+    assert "Ann Smith" not in str(list(AuditEntry.objects.values("details")))
+    erase(SYSTEM, first)
+    left = reviewer.get(f"{REVIEWS}/{review}").json()
+    assert left["state"] == "withdrawn"
+    assert "Ann Smith" not in str(left)
 
 
 def test_who_cannot_tell_leaves_them_out(

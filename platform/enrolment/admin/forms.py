@@ -8,7 +8,9 @@ from rest_framework.exceptions import ValidationError as RestValidationError
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from common.api import MetadataField
+from enrolment.models import REASON_LENGTH
 from people.models import Person, SeveralFaces
+from reviews.models import NOTE_LENGTH, Verdict
 
 
 class PhotosInput(forms.FileInput):
@@ -78,3 +80,30 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
         if external_id and gallery and others.exclude(pk=self.instance.pk).exists():
             self.add_error("external_id", "Another person of this gallery has it.")
         return given
+
+
+class DecisionForm(forms.Form):
+    """What a reviewer says: whom it shows (`same`), or that it is none of them or can't be told."""
+
+    same = forms.UUIDField(required=False)
+    verdict = forms.ChoiceField(
+        required=False,
+        choices=[each for each in Verdict.choices if each[0] != Verdict.SAME],
+    )
+    note = forms.CharField(required=False, max_length=NOTE_LENGTH)
+
+    def clean(self) -> dict[str, Any] | None:
+        """One of both."""
+        given = super().clean()
+        said = (self.cleaned_data.get("same"), self.cleaned_data.get("verdict"))
+        if not self.errors and bool(said[0]) == bool(said[1]):
+            raise forms.ValidationError("Say whether it is the same person.")
+        return given
+
+
+class SplitForm(forms.Form):
+    """Who the person on some photos is."""
+
+    name = forms.CharField(max_length=300)
+    external_id = forms.CharField(max_length=200, required=False)
+    reason = forms.CharField(max_length=REASON_LENGTH, required=False)

@@ -24,7 +24,6 @@ from django.views.decorators.csrf import csrf_exempt
 from accounts.actors import Actor, actor_of
 from common.admin import (
     LongTableMixin,
-    ModelAdmin,
     NoDeleteMixin,
     Question,
     adopt,
@@ -39,15 +38,16 @@ from common.admin import (
 from common.problems import as_problem
 from common.uploads import SparingUploadHandler
 from enrolment.services import change_person, erase, set_active
-from people.models import Gallery, Person
+from people.models import Gallery, Held, Person
 from people.services import create_person
 from photos.intake import examine
 from photos.models import Photo, PhotoState
 from photos.services import receive
 from vectors.models import PersonTemplate
 
-from .cards import cards_of, face_image, standing_label, states, with_faces
+from .cards import HELD, cards_of, face_image, standing_label, states, with_faces
 from .forms import PersonForm
+from .who_is_whom import WhoIsWhomAdmin, who_is_whom
 
 FIELDS = ("gallery", "name", "external_id", "notes", "metadata")
 
@@ -80,8 +80,25 @@ class PhotosFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=photos.values("person"))
 
 
+class HeldFilter(admin.SimpleListFilter):
+    """People by what keeps them out of searches."""
+
+    title = "held back"
+    parameter_name = "held"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        """Why, or for whatever reason; who was merged is somebody else, and waits for nothing."""
+        return [("any", "any of these"), *((why.value, HELD[why].text) for why in Held)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
+        """Those people."""
+        if self.value() == "any":
+            return queryset.filter(held__in=set(Held) - {Held.MERGED})
+        return queryset.filter(held=self.value()) if self.value() else queryset
+
+
 @admin.register(Person)
-class PersonAdmin(LongTableMixin, NoDeleteMixin, ModelAdmin):
+class PersonAdmin(LongTableMixin, NoDeleteMixin, WhoIsWhomAdmin):
     """People: who can be found."""
 
     form = PersonForm
@@ -89,7 +106,7 @@ class PersonAdmin(LongTableMixin, NoDeleteMixin, ModelAdmin):
         "face", "__str__", "external_id", "gallery", "photo_states", "searchable", "created_at",
     )  # fmt: skip
     list_display_links = ("face", "__str__")
-    list_filter = ("gallery", "active", PhotosFilter)
+    list_filter = ("gallery", "active", HeldFilter, PhotosFilter)
     search_fields = ("name", "external_id")
     search_help_text = "Name, external id, or id"
     ordering = ("-id",)
@@ -164,7 +181,7 @@ class PersonAdmin(LongTableMixin, NoDeleteMixin, ModelAdmin):
     ) -> Any:
         """The form; over it the photos of somebody who is there."""
         person = self.get_object(request, object_id) if object_id else None
-        shown = cards_of(person) if person else {}
+        shown = {**cards_of(person), **who_is_whom(person)} if person else {}
         return super().changeform_view(
             request, object_id, form_url, {**(extra_context or {}), **shown}
         )

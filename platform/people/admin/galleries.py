@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Count, Field, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponseBase
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -72,14 +73,15 @@ class GalleryAdmin(NoDeleteMixin, ModelAdmin):
         if obj is None:
             return [(None, {"fields": settings}), quality]
         return [
-            ("In this gallery", {"fields": ("people_link", "photos_link", "index")}),
+            ("In this gallery", {"fields": ("people_link", "photos_link", "index", "thresholds")}),
             ("Settings", {"fields": settings}),
             quality,
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: object = None) -> tuple[str, ...]:
         """The slug may stand in addresses, and the templates are the model's."""
-        return ("slug", "model", "people_link", "photos_link", "index") if obj else ()
+        shown = ("slug", "model", "people_link", "photos_link", "index", "thresholds")
+        return shown if obj else ()
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: object = None) -> Any:
         """The slug follows the name while a gallery is made."""
@@ -123,6 +125,12 @@ class GalleryAdmin(NoDeleteMixin, ModelAdmin):
         """Whether searches are answered."""
         active = getattr(gallery, "active_index", None)
         return str(active.generation.state) if active else "not made yet"
+
+    @column(description="decisions")
+    def thresholds(self, gallery: Gallery) -> SafeString:
+        """The way to what it asks of a match; that page belongs to a room above this one."""
+        url = reverse("admin:thresholds_policy_change", args=[gallery.pk])
+        return link(url, "Thresholds and policy")
 
     @column(description="several faces", ordering="several_faces")
     def several(self, gallery: Gallery) -> str:

@@ -1,11 +1,12 @@
-// Small helps: parts of a page that refresh themselves, buttons that copy a text, names for
-// screen readers.
+// Small helps: parts of a page that refresh themselves or follow a form, buttons that copy a text,
+// names for screen readers.
 (() => {
   "use strict";
 
   const EVERY = 1000;
   const AT_MOST_EVERY = 10000;
   const SLOWER = 1.15;
+  const PAUSE = 300;
 
   // A part with data-refresh="address" is fetched again for as long as what it holds says
   // data-under-way. It changes on the page only when it changed on the server, so that nobody
@@ -28,6 +29,30 @@
       return true;
     } catch {
       return false; // the server is away, or wants a new sign-in: the next turn may see more
+    }
+  }
+
+  // A part with data-asks="address" and data-form="id" shows what the address answers to that form
+  // as it is being filled in. What is shown is always of the last that was typed.
+  function follow(part) {
+    const form = document.getElementById(part.dataset.form);
+    let turn = 0;
+    form?.addEventListener("input", () => {
+      const mine = ++turn;
+      window.setTimeout(async () => {
+        const text = mine === turn ? await asked(part.dataset.asks, form) : null;
+        if (mine === turn && text !== null) part.innerHTML = text;
+      }, PAUSE);
+    });
+  }
+
+  async function asked(address, form) {
+    try {
+      const body = new FormData(form);
+      const answer = await fetch(address, { method: "POST", body, redirect: "error" });
+      return answer.ok ? await answer.text() : null;
+    } catch {
+      return null;
     }
   }
 
@@ -56,6 +81,7 @@
       if (!field.labels.length) field.ariaLabel = field.placeholder; // the search
     }
     for (const part of document.querySelectorAll("[data-refresh]")) refresh(part, EVERY);
+    document.querySelectorAll("[data-asks]").forEach(follow);
     for (const button of document.querySelectorAll("[data-copy]")) {
       button.addEventListener("click", () => copy(button));
     }
