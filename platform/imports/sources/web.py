@@ -96,7 +96,11 @@ class Web:
                 if answer.status in _REDIRECTS:
                     return _redirected(target, answer.getheader("Location", ""))
                 _check(answer, most)
-                return _body(answer, most, first)
+                found = _body(answer, most, first)
+                if time.monotonic() >= ends:
+                    # An answer of no said length ends when its connection is ended from here.
+                    raise TimeoutError
+                return found
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FetchError(_fault(error, ends)) from error
 
