@@ -11,6 +11,7 @@ from common.queue import (
     MEASURE_RECALL,
     PROCESS_PHOTOS,
     REEMBED_PHOTOS,
+    WORK_ON_IMPORTS,
     enqueue,
 )
 from config.celery import app
@@ -20,6 +21,7 @@ from enrolment.ledger import sync
 from identification import batches
 from identification.probes import forget_old_probes
 from identification.rollup import roll_up
+from imports import jobs
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -43,6 +45,8 @@ def sweep() -> None:
         enqueue(REEMBED_PHOTOS)
     if due().exists():
         enqueue(ADMIT_PEOPLE)
+    if jobs.release_expired():
+        enqueue(WORK_ON_IMPORTS)
     for generation in generations_with_work():
         enqueue(APPLY_OUTBOX, str(generation))
 

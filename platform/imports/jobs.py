@@ -106,7 +106,9 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     job = lock_job(job.pk)
     allowed, then = STEPS[step]
     if job.state not in allowed:
-        raise Conflict(f"An import that is {job.state} can't be told to {step}.", code="import_state")
+        raise Conflict(
+            f"An import that is {job.state} can't be told to {step}.", code="import_state"
+        )
     job.state = then
     if step == "start":
         job.started_at = timezone.now()
@@ -163,7 +165,7 @@ class Progress:
 def progress(job: ImportJob) -> Progress:
     """One query, by an index: cheap enough to be asked for every second."""
     rows = job.items.order_by().values_list("state").annotate(number=Count("pk"))
-    counts = {state: 0 for state in ItemState.values} | dict(rows)
+    counts = dict.fromkeys(ItemState.values, 0) | dict(rows)
     files = sum(counts.values())
     left = sum(counts[state] for state in UNDER_WAY)
     rate = _rate(job, files - left)
@@ -178,17 +180,11 @@ def _rate(job: ImportJob, done: int) -> float | None:
     return done / max((end - job.started_at).total_seconds(), 0.001)
 
 
-def work_left() -> bool:
-    """Whether a worker has something to do."""
-    idle = ImportJob.objects.filter(
-        state__in=[JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]
-    )
-    return idle.exists()
-
-
-def release_expired() -> None:
-    """Give back what dead workers held."""
+def release_expired() -> bool:
+    """Give back what dead workers held; whether a worker has something to do."""
     _release(Q(leased_until__lt=timezone.now()))
+    states = [JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]
+    return ImportJob.objects.filter(state__in=states).exists()
 
 
 def release_held_by(worker: str) -> int:

@@ -60,9 +60,7 @@ class ImportJob(PublicModel):
         indexes = [
             models.Index(
                 fields=["-priority", "id"],
-                condition=Q(
-                    state__in=[JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]
-                ),
+                condition=Q(state__in=[JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]),
                 name="imports_to_work_on",
             ),
         ]

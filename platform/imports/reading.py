@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from common.errors import Problem
 from people.models import Person
-from photos.models import Original
 
 from .inspection import inspect
 from .layouts import Layout, open_layout
 from .models import ImportItem, ImportJob, ItemState, JobState
 from .people import LineRefused, Planned, Result
-from .sources import Ignored, Loss, Refused, Source, open_archive, open_bucket, open_folder, open_urls
+from .sources import (
+    Ignored,
+    Loss,
+    Refused,
+    Source,
+    open_archive,
+    open_bucket,
+    open_folder,
+    open_urls,
+)
 
 LIST_AT_ONCE = 2_000
 # Photos a second, where nobody has measured.
@@ -94,7 +101,8 @@ def list_files(job: ImportJob) -> None:
     losses: list[Loss] = []
     try:
         with open_source(job) as source:
-            for results in batched(layout_of(job, source).plan(source.listing()), LIST_AT_ONCE):
+            listing = layout_of(job, source).plan(source.listing())
+            while results := tuple(islice(listing, LIST_AT_ONCE)):
                 ignored.update(each.why for each in results if isinstance(each, Ignored))
                 losses += [each for each in results if isinstance(each, Loss)]
                 rows = list(_rows(job, results))
@@ -127,9 +135,3 @@ def _rows(job: ImportJob, results: tuple[Result, ...]) -> Iterator[ImportItem]:
                 job=job, line=each.line, name=each.file, state=ItemState.REJECTED,
                 code=each.code, text=each.sentence,
             )  # fmt: skip
-
-
-def known_contents(job: ImportJob, hashes: set[str]) -> set[str]:
-    """Which of these files the gallery has."""
-    found = Original.objects.filter(Q(gallery=job.gallery_id, sha256__in=hashes))
-    return set(found.values_list("sha256", flat=True))

@@ -23,7 +23,7 @@ WAITING_SECONDS = 600.0
 ASKING_SECONDS = 6.0
 
 _START = (
-    "Start one (`make run`, or `manage.py start photos|index|maintenance`); its log says why it "
+    "Start one (`make run`, or `manage.py start photos|index|maintenance|imports`); its log says why it "
     "ended."
 )
 
