@@ -129,7 +129,7 @@ def _split(
     gallery = Gallery.objects.create(
         name="trial", slug=f"trial-{Gallery.objects.count()}", model=model
     )
-    calibrate(system("benchmark"), model, _labelled(photos, calibrating), gallery=gallery)
+    calibrate(system("benchmark"), model, labelled(photos, calibrating), gallery=gallery)
     strangers = np.flatnonzero(np.isin(photos.people, strange))
     done = 0
     ends = {str(size): min(size, len(enrolled)) for size in SIZES}
@@ -146,7 +146,7 @@ def _split(
     _missed(gallery, photos, enrolled, found)
 
 
-def _labelled(photos: Photos, people: Rows) -> Any:
+def labelled(photos: Photos, people: Rows) -> Any:
     from thresholds.measuring import Labelled
     from thresholds.sources import Source
 
@@ -266,7 +266,7 @@ def simulated(photos: Photos) -> list[dict[str, Any]]:
     from thresholds.measuring import measure
     from thresholds.searching import threshold
 
-    everybody = _labelled(photos, np.arange(photos.count)).labelled
+    everybody = labelled(photos, np.arange(photos.count)).labelled
     curves = {k: each.curve for k, each in measure(everybody).items()}
     seen = photos.acquired
     population = search_faces.fitted(photos.templates[seen], photos.people[seen])

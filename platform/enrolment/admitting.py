@@ -37,8 +37,8 @@ from vectors.models import PersonTemplate
 from vectors.selectors import Match, search
 from vectors.services import touch_templates
 
-from .identities import kept_apart_from
 from .models import Admission, Stage
+from .selectors import kept_apart_from, most_kept_apart
 
 logger = logging.getLogger(__name__)
 
@@ -115,20 +115,25 @@ def due() -> QuerySet[Admission]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """A template as it was searched for, who is like it, and by which thresholds."""
+
+    template_id: int
+    version: int
+    alike: list[Match]
+    asked: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class _Judging:
     """What a gallery asks, and the thresholds at its size."""
 
     policy: Policy
     asked: Limits
 
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """A template as it was searched for, and who is like it."""
-
-    template_id: int
-    version: int
-    alike: list[Match]
+    def of(self, seen: _Seen | None) -> _Judging:
+        """The same of somebody with a template of so many photos."""
+        return _Judging(self.policy, seen.asked) if seen else self
 
 
 def _admit_group(gallery: Gallery, rows: Sequence[Admission]) -> int:
@@ -142,27 +147,35 @@ def _admit_group(gallery: Gallery, rows: Sequence[Admission]) -> int:
     # Without a calibration, or where the gallery has changed its mind, they are let in.
     is_judged = asked and policy.duplicates != Duplicates.ALLOW
     judging = _Judging(policy, asked) if asked and is_judged else None
-    return sum(_conclude(row, seen.get(row.person_id), judging) for row in rows)
+    found = [(row, seen.get(row.person_id)) for row in rows]
+    return sum(_conclude(row, each, judging.of(each) if judging else None) for row, each in found)
 
 
 def _look_for(gallery: Gallery, rows: Sequence[Admission], asked: Limits) -> dict[int, _Seen]:
-    """By person: whoever scores as high as a review wants, best first."""
+    """By person: whoever scores as high as a review wants, best first.
+
+    Thresholds are for probes of one photo; a template that is fused of several scores higher with
+    strangers, too, and has higher ones.
+    """
     templates = list(
         PersonTemplate.objects.filter(
             person__in=[row.person_id for row in rows], model=gallery.model
-        ).values_list("person_id", "pk", "version", "vector")
+        ).values_list("person_id", "pk", "version", "face_count", "vector")
     )
     probes = decode_many(bytes(vector) for *_, vector in templates)
-    matches = search([gallery], probes, MOST_ALIKE + 1)
-    return {
-        person_id: _Seen(pk, version, _alike(person_id, found, asked.review))
-        for (person_id, pk, version, _), found in zip(templates, matches, strict=True)
-    }
+    # Those who are somebody else for certain take nobody's place.
+    apart = most_kept_apart(person_id for person_id, *_ in templates)
+    matches = search([gallery], probes, MOST_ALIKE + 1 + apart)
+    seen = {}
+    for (person_id, pk, version, photos, _), found in zip(templates, matches, strict=True):
+        own = asked.for_probe_of(photos)
+        seen[person_id] = _Seen(pk, version, _alike(person_id, found, own.review), own)
+    return seen
 
 
 def _alike(person_id: int, found: Sequence[Match], threshold: float) -> list[Match]:
     others = [each for each in found if each.person_id != person_id]
-    return [each for each in others if each.score >= threshold][:MOST_ALIKE]
+    return [each for each in others if each.score >= threshold]
 
 
 @transaction.atomic
@@ -210,7 +223,8 @@ def _still_alike(person: Person, alike: Sequence[Match], people: dict[int, Perso
     """Those who can be found still, and of whom nobody has said that they are somebody else."""
     apart = kept_apart_from(person) if alike else set()
     found = [each for each in alike if each.person_id in people]
-    return [each for each in found if people[each.person_id].active and each.person_id not in apart]
+    still = [each for each in found if people[each.person_id].active]
+    return [each for each in still if each.person_id not in apart][:MOST_ALIKE]
 
 
 def _look_again(

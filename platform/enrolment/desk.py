@@ -15,11 +15,13 @@ from django.db import transaction
 
 from accounts.actors import Actor
 from audit.services import record
-from common.errors import Conflict, Unprocessable
+from common.errors import Conflict, Problem, Unprocessable
+from identification.probes import give_probes_to
+from identification.selectors import Candidate
 from identification.services import Identification, Probes, identify
 from identification.verification import Verification, verify
 from people.access import require
-from people.models import Gallery, Person, Role
+from people.models import Gallery, Person, Role, SeveralFaces
 from people.services import create_person
 from photos.intake import examine
 from photos.models import Photo
@@ -29,7 +31,15 @@ from thresholds.models import Duplicates, Policy
 from thresholds.selectors import policy_of
 from vectors.errors import IndexUnavailable
 
+from .choice import RIVAL_SHARE
+
 REASON = "enrolment"
+# The face that is looked up is the one that will be enrolled.
+_WANTED = {
+    SeveralFaces.REJECT: Probes.ALL,
+    SeveralFaces.CENTRAL: Probes.CENTRAL,
+    SeveralFaces.LARGEST: Probes.LARGEST,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +83,15 @@ def enrol_at_desk(
     with transaction.atomic():
         person = create_person(actor, gallery, **fields)
         photo, _ = receive(actor, gallery, person, intake)
+        if search is not None:
+            give_probes_to(person, search.search)
     return Enrolled(person, photo, verification, search)
 
 
 def _verified(
     actor: Actor, gallery: Gallery, policy: Policy, document: bytes, live: bytes
 ) -> Verification:
-    found = verify(actor, live, document, gallery=gallery)
+    found = _compared(actor, gallery, document, live)
     if found.threshold is None:
         if policy.requires_document:
             raise Unprocessable(
@@ -100,11 +112,25 @@ def _verified(
     return found
 
 
+def _compared(actor: Actor, gallery: Gallery, document: bytes, live: bytes) -> Verification:
+    """What is wrong with one of the two is said of it by its name."""
+    try:
+        return verify(actor, live, document, gallery=gallery)
+    except Problem as problem:
+        number = problem.members.pop("photo", None)
+        if number is not None:
+            name = ("live", "document")[number - 1]
+            problem.members["field"] = name
+            problem.detail = f"{name}: {problem.detail}"
+        raise
+
+
 def _looked_up(
     actor: Actor, gallery: Gallery, policy: Policy, live: bytes
 ) -> Identification | None:
     try:
-        found = identify(actor, [gallery], live, faces=Probes.LARGEST, reason=REASON, queue=False)
+        wanted = _WANTED[SeveralFaces(gallery.several_faces)]
+        found = identify(actor, [gallery], live, faces=wanted, reason=REASON, queue=False)
     except IndexUnavailable:
         return None
     if not found.lookups:
@@ -113,6 +139,8 @@ def _looked_up(
             "turned to the camera.",
             code="no_face",
         )
+    if gallery.several_faces == SeveralFaces.REJECT:
+        _check_alone(found)
     alike = likely(found)
     if alike and policy.duplicates == Duplicates.BLOCK:
         _refuse(actor, gallery, "likely_duplicate", search=str(found.search))
@@ -120,19 +148,32 @@ def _looked_up(
             "They seem to be enrolled already. Look at the candidates.",
             code="likely_duplicate",
             search=str(found.search),
-            candidates=[str(each.public_id) for each in alike],
+            candidates=[str(each.person.public_id) for each, _ in alike],
         )
     return found
 
 
-def likely(search: Identification) -> list[Person]:
-    """Those enrolled who may be the one looked up."""
+def _check_alone(found: Identification) -> None:
+    """As enrolment will judge the photo: faces far behind are nobody's rivals."""
+    widths = [each.face.detection.box.width for each in found.lookups]
+    rivals = sum(1 for each in widths if each >= RIVAL_SHARE * max(widths))
+    if rivals > 1:
+        raise Unprocessable(
+            f"The live photo shows {rivals} faces. Take one of a single person.",
+            code="several_faces",
+        )
+
+
+def likely(search: Identification) -> list[tuple[Candidate, float]]:
+    """Those enrolled who may be the one looked up, each with its stranger_rate."""
     if search.limits is None or not search.lookups:
         return []
-    (lookup,) = search.lookups
+    # Others are far behind: `_check_alone`.
+    lookup = max(search.lookups, key=lambda each: each.face.detection.box.width)
     if lookup.decision == Decision.NO_MATCH:
         return []
-    return [each.person for each in lookup.candidates if each.score >= search.limits.review]
+    rated = zip(lookup.candidates, lookup.stranger_rates, strict=False)
+    return [(each, rate) for each, rate in rated if each.score >= search.limits.review]
 
 
 def _refuse(actor: Actor, gallery: Gallery, code: str, **details: Any) -> None:

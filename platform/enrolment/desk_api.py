@@ -14,8 +14,8 @@ from rest_framework.response import Response
 from accounts.api import ActorMixin
 from common.api import UPLOAD_PROBLEMS, MetadataField, problem
 from common.idempotency import idempotent
-from identification.answers import person_figures
-from identification.api import CandidatePersonSerializer, verified
+from identification.answers import candidate_figures
+from identification.api import CandidateSerializer, verified
 from people.access import gallery_for
 from people.api import PersonSerializer
 from people.models import Role
@@ -69,7 +69,7 @@ class AlikeSerializer(serializers.Serializer[Any]):
 
     search = serializers.UUIDField()
     decision = serializers.ChoiceField(choices=[each.value for each in Decision], allow_null=True)
-    likely = CandidatePersonSerializer(many=True, help_text="Enrolled people whom it may be.")
+    likely = CandidateSerializer(many=True, help_text="Enrolled people whom it may be.")
 
 
 class DeskAnswerSerializer(serializers.Serializer[Any]):
@@ -149,5 +149,5 @@ def _duplicates(enrolled: Enrolled) -> dict[str, Any] | None:
     return {
         "search": str(search.search),
         "decision": search.lookups[0].decision if search.lookups else None,
-        "likely": [person_figures(each) for each in likely(search)],
+        "likely": [candidate_figures(each, rate) for each, rate in likely(search)],
     }

@@ -172,6 +172,9 @@ def enrol_face(person: Person, photo: Photo, face: Face) -> None:
     note_missing(photo, made_by=face.model)
     if is_first and person.active:
         begin_admission(person)
+    elif is_first and not person.held:
+        person.admitted_at = None  # another face than the one that was looked for
+        person.save(update_fields=["admitted_at"])
 
 
 def _lock_person(photo: Photo) -> Person | None:

@@ -26,6 +26,7 @@ def identification_figures(answer: Identification) -> dict[str, Any]:
         "photo": photo_figures(answer.info),
         "model": answer.model,
         "searched": answer.searched,
+        "not_searched": [str(each) for each in answer.not_searched],
         "thresholds": limit_figures(answer.limits),
         "faces": [
             {**_lookup(each), "review": None if review is None else str(review)}
@@ -72,7 +73,7 @@ def _lookup(lookup: Lookup) -> dict[str, Any]:
         "decision": lookup.decision,
         "margin": _margin(lookup.stranger_rates),
         "candidates": [
-            {**_candidate(each), "stranger_rate": rate}
+            candidate_figures(each, rate)
             for each, rate in zip(lookup.candidates, rates, strict=False)
         ],
     }
@@ -83,11 +84,13 @@ def _margin(rates: Sequence[float]) -> float | None:
     return rates[1] / rates[0] if len(rates) > 1 and rates[0] > 0 else None
 
 
-def _candidate(candidate: Candidate) -> dict[str, Any]:
+def candidate_figures(candidate: Candidate, rate: float | None) -> dict[str, Any]:
+    """Who it may be, and how likely a stranger would score so high."""
     evidence = candidate.evidence
     return {
         "person": person_figures(candidate.person),
         "score": candidate.score,
+        "stranger_rate": rate,
         "evidence": None
         if evidence is None
         else {"face": str(evidence.face), "photo": str(evidence.photo), "score": evidence.score},

@@ -102,7 +102,9 @@ class VerifyRequestSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """One of the two, and a model only where no gallery says it."""
         if ("second" in attrs) == ("person" in attrs):
-            raise serializers.ValidationError("Send a second photo, or a person's id.")
+            raise serializers.ValidationError(
+                "Send a second photo or a person's id: one of them, and not both."
+            )
         if "person" in attrs and attrs["model"]:
             raise serializers.ValidationError("A person's gallery says the model. Leave it out.")
         return attrs
@@ -218,6 +220,10 @@ class IdentificationSerializer(serializers.Serializer[Any]):
     photo = PhotoInfoSerializer()
     model = serializers.CharField()
     searched = serializers.IntegerField()
+    not_searched = serializers.ListField(
+        child=serializers.UUIDField(),
+        help_text="Of `people`, those whom searches don't find: held, or out of searches.",
+    )
     thresholds = LimitsSerializer(
         allow_null=True,
         help_text="Null: no calibration of the model, so no decisions; `manage.py calibrate`.",

@@ -159,7 +159,7 @@ def _shown(batch: Batch, first: int, limit: int) -> dict[str, Any]:
         "state": _state(counts),
         "counts": counts,
         "items": _items(batch, items),
-        "next": end if end < sum(counts.values()) else None,
+        "next": end if limit and end < sum(counts.values()) else None,
     }
 
 

@@ -223,6 +223,7 @@ def _store(photos: Sequence[_Embedded], findings: Findings, watch: Stopwatch, le
             each.asked.model,
             findings.limits,
             findings.searched,
+            each.asked.not_searched,
             own[each.item.pk],
             entry.reviews,
             watch.milliseconds(),

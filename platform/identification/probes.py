@@ -6,7 +6,8 @@ long; a doubtful one that is queued for a reviewer is kept until it is decided.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from embedder.images import DecodedImage, crop, encode_jpeg
-from people.models import Gallery
+from people.locks import lock_people
+from people.models import Gallery, Person
 from reviews.models import Kind, Review, State
 from reviews.services import Question, Resembling, open_review
 from thresholds.deciding import Decision, Limits
@@ -38,28 +40,49 @@ def keep_and_ask(
     the longest time counts. Returns each face's review, if it has one.
     """
     days = max(policy.keep_probe_days for policy in policies.values())
+    people = _locked(photo.lookups) if days or _is_queued(policies) else {}
     reviews = [
-        _ask(search, number, policies, asked, lookup) if asked else None
+        _ask(search, number, policies, asked, _of_those(people, lookup)) if asked else None
         for number, lookup in enumerate(photo.lookups)
     ]
-    kept = [number for number, review in enumerate(reviews) if days or review]
+    # Of a face that is before a reviewer already the picture is there.
+    own = {each.face_number for each in Review.objects.filter(search=search.public_id)}
+    kept = [number for number in range(len(reviews)) if days or number in own]
     if kept:
         image = photo.image()
         for number in kept:
-            _keep(search, number, image, photo.lookups[number], days)
+            _keep(search, number, image, _of_those(people, photo.lookups[number]), days)
     return reviews
+
+
+def _is_queued(policies: Policies) -> bool:
+    return any(policy.doubtful == Doubtful.QUEUE for policy in policies.values())
+
+
+def _locked(lookups: Sequence[Lookup]) -> dict[int, Person]:
+    """The candidates who are still there, and stay until this is stored."""
+    return lock_people(each.person.pk for lookup in lookups for each in lookup.candidates)
+
+
+def _of_those(people: Mapping[int, Person], lookup: Lookup) -> Lookup:
+    """A lookup without the candidates who were erased since."""
+    there = [each for each in lookup.candidates if each.person.pk in people]
+    return replace(lookup, candidates=there)
 
 
 def _ask(
     search: Search, number: int, policies: Policies, asked: Limits, lookup: Lookup
 ) -> UUID | None:
     """The review of a doubtful face, in the gallery of its first candidate."""
-    if lookup.decision != Decision.REVIEW:
+    if lookup.decision != Decision.REVIEW or not lookup.candidates:
         return None
     gallery = lookup.candidates[0].person.gallery
     policy = policies[gallery.pk]
     if policy.doubtful != Doubtful.QUEUE:
         return None
+    known = _asked_already(search, number, gallery)
+    if known is not None:
+        return known
     question = Question(
         kind=Kind.SEARCH,
         gallery=gallery,
@@ -72,6 +95,14 @@ def _ask(
         candidates=_resembling(gallery, asked, lookup),
     )
     return open_review(question).public_id
+
+
+def _asked_already(search: Search, number: int, gallery: Gallery) -> UUID | None:
+    """The open review of the same face of the same photo: looked up twice it is one question."""
+    same = Search.objects.filter(probe=search.probe, galleries=gallery).values("public_id")
+    waiting = Review.objects.filter(kind=Kind.SEARCH, state=State.OPEN, gallery=gallery)
+    found = waiting.filter(search__in=same, face_number=number).order_by("pk").first()
+    return None if found is None else found.public_id
 
 
 def _resembling(gallery: Gallery, asked: Limits, lookup: Lookup) -> list[Resembling]:
@@ -99,9 +130,19 @@ def probe_of(review: Review) -> bytes | None:
     """The face that a review is about, as a JPEG; None if it is gone."""
     if review.search is None or review.face_number is None:
         return None
-    found = Probe.objects.filter(search__public_id=review.search, number=review.face_number)
+    return kept_face(review.search, review.face_number)
+
+
+def kept_face(search: UUID, number: int) -> bytes | None:
+    """A face of a search, as a JPEG; None if it isn't kept, or not any more."""
+    found = Probe.objects.filter(search__public_id=search, number=number)
     jpeg = found.values_list("jpeg", flat=True).first()
     return None if jpeg is None else bytes(jpeg)
+
+
+def give_probes_to(person: Person, search: UUID) -> None:
+    """The faces of a search are somebody's, and go with them: who was enrolled by them."""
+    Probe.objects.filter(search__public_id=search).update(person=person)
 
 
 def forget_probe(search: UUID, number: int) -> None:

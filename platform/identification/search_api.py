@@ -3,22 +3,28 @@
 import csv
 from collections.abc import Iterator
 from typing import Any, ClassVar
+from uuid import UUID
 
 import django_filters
-from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.db.models import QuerySet, TextField
+from django.db.models.functions import Cast
+from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
-from accounts.api import ReadViewSet
+from accounts.api import ActorMixin, ReadViewSet
 from common.cells import harmless
+from common.errors import NotFound
+from photos.api import JPEG, jpeg_response
 from reviews.models import Review, State, Verdict
+from thresholds.deciding import Decision
 
 from .api import LimitsSerializer
 from .models import REASON_LENGTH, Search
+from .probes import kept_face
 from .searches import visible_searches
 
 
@@ -45,6 +51,7 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
 class SearchReviewSerializer(serializers.Serializer[Any]):
     """What became of a doubtful face that was queued for reviewers."""
 
+    id = serializers.UUIDField(source="public_id", help_text="See `/reviews`.")
     face = serializers.IntegerField(source="face_number", help_text="Among `faces`, from 0.")
     state = serializers.ChoiceField(choices=State.choices)
     verdict = serializers.ChoiceField(choices=Verdict.choices, allow_blank=True)
@@ -67,9 +74,17 @@ class SearchDetailSerializer(SearchSerializer):
 
 
 class SearchFilter(django_filters.FilterSet):
-    """`?gallery=&actor=&reason=&decision=&after=&before=`."""
+    """`?gallery=&actor=&reason=&probe=&decision=&person=&after=&before=`."""
 
     gallery = django_filters.UUIDFilter(field_name="galleries__public_id")
+    decision = django_filters.ChoiceFilter(
+        choices=[(each.value, each.value) for each in Decision],
+        method="filter_decision",
+        help_text="Of any of its faces.",
+    )
+    person = django_filters.UUIDFilter(
+        method="filter_person", help_text="Among the candidates of any of its faces."
+    )
     reason = django_filters.CharFilter(lookup_expr="icontains", max_length=REASON_LENGTH)
     after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
@@ -78,10 +93,30 @@ class SearchFilter(django_filters.FilterSet):
         model = Search
         fields: ClassVar[list[str]] = ["actor", "probe"]
 
+    def filter_decision(
+        self, queryset: QuerySet[Search], name: str, value: str
+    ) -> QuerySet[Search]:
+        """Those in which a face has this decision."""
+        return _with_text(queryset, f'"decision": "{Decision(value).value}"')
+
+    def filter_person(self, queryset: QuerySet[Search], name: str, value: UUID) -> QuerySet[Search]:
+        """Those that found somebody."""
+        return _with_text(queryset, f'"person": "{value}"')
+
+
+def _with_text(searches: QuerySet[Search], member: str) -> QuerySet[Search]:
+    """Searches whose faces have this member. Both databases write JSON with a space in it.
+
+    As a text, since SQLite can't look into a list of objects.
+    """
+    return searches.annotate(faces_text=Cast("faces", TextField())).filter(
+        faces_text__contains=member
+    )
+
 
 EXPORTED = (
-    "search", "at", "actor", "reason", "galleries", "probe", "searched", "tier", "match", "review",
-    "face", "decision", "person", "score", "stranger_rate",
+    "search", "at", "actor", "reason", "galleries", "among", "probe", "searched", "tier", "match",
+    "review", "face", "decision", "person", "score", "stranger_rate",
 )  # fmt: skip
 
 
@@ -120,6 +155,26 @@ class SearchViewSet(ReadViewSet[Search]):
         return answer
 
 
+@extend_schema_view(
+    get=extend_schema(
+        operation_id="searches_probe",
+        tags=["searches"],
+        summary="A face that was looked up: a JPEG, where the gallery keeps it",
+        responses=JPEG,
+    )
+)
+class SearchProbeView(ActorMixin):
+    """Faces that `keep_probe_days`, or a review, keeps."""
+
+    def get(self, request: Request, id: UUID, number: int) -> HttpResponse:  # noqa: A002
+        """By its place among the faces, from 0."""
+        search = visible_searches(self.actor).filter(public_id=id).first()
+        jpeg = kept_face(search.public_id, number) if search else None
+        if jpeg is None:
+            raise NotFound("face of a search that is still kept")
+        return jpeg_response(jpeg)
+
+
 class _Echo:
     """A file whose writes are returned."""
 
@@ -132,7 +187,7 @@ def _lines(searches: QuerySet[Search]) -> Iterator[str]:
     writer = csv.writer(_Echo())
     yield writer.writerow(EXPORTED)
     for search in searches.iterator(chunk_size=500):
-        for number, face in enumerate(search.faces or [{}], start=1):
+        for number, face in enumerate(search.faces or [{}]):
             yield writer.writerow([harmless(cell) for cell in _cells(search, number, face)])
 
 
@@ -142,7 +197,8 @@ def _cells(search: Search, number: int, face: dict[str, Any]) -> list[Any]:
     galleries = " ".join(str(each.public_id) for each in search.galleries.all())
     cells = [
         search.public_id, search.created_at.isoformat(), search.actor, search.reason, galleries,
-        search.probe, search.searched, *(asked.get(name) for name in ("tier", "match", "review")),
+        search.among, search.probe, search.searched,
+        *(asked.get(name) for name in ("tier", "match", "review")),
         number if face else None, face.get("decision"),
         *(best.get(name) for name in ("person", "score", "stranger_rate")),
     ]  # fmt: skip

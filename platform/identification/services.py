@@ -24,6 +24,7 @@ from embedder.types import Box, Detection, Face, Quality
 from people.access import require, require_member
 from people.catalogue import default_model, installed_model
 from people.models import Gallery, Person, Role
+from people.selectors import root_of
 from photos import pipeline
 from photos.faces import best_under, nearest_centre, widest
 from photos.intake import decode_photo
@@ -62,8 +63,8 @@ class Question:
     """Who asks, and how to look faces up, of one photo or many; checked, so that it can be done.
 
     policies: of the galleries, by their keys. people: the keys of those to search alone; None
-    searches the galleries. queue: whether doubtful faces come before reviewers, where a gallery
-    says so.
+    searches the galleries. not_searched: of a list, those whom searches don't find. queue: whether
+    doubtful faces come before reviewers, where a gallery says so.
     """
 
     actor: Actor
@@ -71,6 +72,7 @@ class Question:
     policies: Mapping[int, Policy]
     model: str
     people: list[int] | None
+    not_searched: list[UUID]
     top_k: int
     any_quality: bool
     reason: str
@@ -90,6 +92,7 @@ class Findings:
 class Identification:
     """The answer to a photo, and the entry of the search log.
 
+    not_searched: of a list of people, those whom searches don't find: held, or out of searches.
     reviews: of each face, the review that it was queued for, if it was.
     """
 
@@ -98,6 +101,7 @@ class Identification:
     model: str
     limits: Limits | None
     searched: int
+    not_searched: list[UUID]
     lookups: list[Lookup]
     reviews: list[UUID | None]
     timings: dict[str, float]
@@ -169,6 +173,7 @@ def identify(
         asked.model,
         found.limits,
         found.searched,
+        asked.not_searched,
         found.lookups,
         entry.reviews,
         watch.milliseconds(),
@@ -192,10 +197,12 @@ def question(
     for gallery in galleries:
         require(actor, gallery, Role.VIEWER)
     model = _one_model(galleries)
-    people = None if among is None else _people(galleries, among)
+    people, missing = (None, []) if among is None else _people(galleries, among)
     policies = policies_of(galleries)
     _check_reason(policies.values(), reason)
-    return Question(actor, galleries, policies, model, people, top_k, any_quality, reason, queue)
+    return Question(
+        actor, galleries, policies, model, people, missing, top_k, any_quality, reason, queue
+    )
 
 
 def look_up(asked: Question, faces: Sequence[Face], watch: Stopwatch) -> Findings:
@@ -263,13 +270,21 @@ def _check_reason(policies: Iterable[Policy], reason: str) -> None:
         )
 
 
-def _people(galleries: Sequence[Gallery], public_ids: Sequence[UUID]) -> list[int]:
+def _people(
+    galleries: Sequence[Gallery], public_ids: Sequence[UUID]
+) -> tuple[list[int], list[UUID]]:
+    """The keys of those to search, and the ids of those whom searches don't find.
+
+    Whoever turned out to be somebody else is searched as that one.
+    """
     wanted = set(public_ids)
     people = Person.objects.filter(public_id__in=wanted, gallery__in=galleries)
-    found = list(people.values_list("pk", flat=True))
+    found = list(people.order_by("pk"))
     if len(found) < len(wanted):
         raise NotFound("person")
-    return found
+    roots = {each.public_id: root_of(each) for each in found}
+    missing = [public_id for public_id, root in roots.items() if not root.active]
+    return sorted({root.pk for root in roots.values() if root.active}), missing
 
 
 def _search(

@@ -149,7 +149,7 @@ def _bars(values: Sequence[float], titles: Sequence[str], least_top: float = 0.0
 class GalleryTelemetryAdmin(ReadOnlyAdmin):
     """What the searches of each gallery came to, and whether its calibration still holds."""
 
-    list_display = ("name", "model", "searches", "standing")
+    list_display = ("name", "model", "search_number", "standing")
     search_fields = ("name", "slug")
     ordering = ("name",)
     fields: ClassVar[tuple[str, ...]] = ("name", "model")
@@ -171,7 +171,7 @@ class GalleryTelemetryAdmin(ReadOnlyAdmin):
         )
 
     @column(description=f"searches in {WINDOW_DAYS} days", ordering="search_count")
-    def searches(self, gallery: GalleryTelemetry) -> str:
+    def search_number(self, gallery: GalleryTelemetry) -> str:
         """Of the whole gallery alone, with whatever model."""
         return f"{getattr(gallery, 'search_count', 0):,}"
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from accounts.actors import Actor
-from common.errors import Problem, Unprocessable
+from common.errors import Conflict, Problem, Unprocessable
 from embedder.images import DecodedImage, ImageInfo
 from embedder.types import Detection, Face
 from people.access import require, require_member
-from people.models import Gallery, Person, Role
+from people.models import Gallery, Held, Person, Role
 from photos import pipeline
 from photos.intake import decode_photo
 from thresholds.selectors import Verifying, verification_standard
@@ -74,10 +74,13 @@ def verify_person(actor: Actor, person: Person, data: bytes) -> Verification:
     Raises:
         NotFound, Forbidden: as `people.access.require`.
         BadPhoto, TooLarge: the file can't be used.
+        Conflict: they turned out to be somebody else (`merged`), are held (`held`), or out of
+            searches (`inactive`): then nobody passes for them.
         Unprocessable: as `verify`; the person has no template (`not_enrolled`).
     """
     gallery = person.gallery
     require(actor, gallery, Role.VIEWER)
+    _check_counts(person)
     template = PersonTemplate.objects.filter(person=person, model=gallery.model).first()
     if template is None:
         raise Unprocessable(
@@ -90,6 +93,24 @@ def verify_person(actor: Actor, person: Person, data: bytes) -> Verification:
     standard = verification_standard(gallery.model, gallery, template.face_count)
     judged = _judged(score, standard)
     return Verification(score, *judged, gallery.model, faces, infos, watch.milliseconds())
+
+
+def _check_counts(person: Person) -> None:
+    """Raise Conflict for whoever searches don't find, either."""
+    if person.merged_into is not None:
+        raise Conflict(
+            "This person turned out to be another. Compare with that one.",
+            code="merged",
+            person=str(person.merged_into.public_id),
+        )
+    if person.held:
+        raise Conflict(
+            f"Nobody is compared with this person: {Held(person.held).label}.", code="held"
+        )
+    if not person.active:
+        raise Conflict(
+            "This person is out of searches. Activate them to compare with them.", code="inactive"
+        )
 
 
 def _single_faces(

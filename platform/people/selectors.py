@@ -19,6 +19,13 @@ def visible_people(actor: Actor) -> QuerySet[Person]:
     return people.filter(gallery__in=visible_galleries(actor))
 
 
+def root_of(person: Person) -> Person:
+    """Who somebody is, after all merges."""
+    while person.merged_into is not None:
+        person = person.merged_into
+    return person
+
+
 def person_for(actor: Actor, public_id: UUID, role: Role) -> Person:
     """The person of this id, if the actor has at least `role` in their gallery.
 

@@ -60,7 +60,9 @@ class ReviewSerializer(serializers.ModelSerializer[Review]):
     person = ReviewedPersonSerializer(
         allow_null=True, help_text="Who is new, or whose photo it is."
     )
-    face = serializers.UUIDField(allow_null=True, help_text="An enrolled face of theirs.")
+    face = serializers.UUIDField(
+        allow_null=True, help_text="An enrolled face of theirs; of a photo, the one asked about."
+    )
     photo = serializers.UUIDField(source="photo.public_id", allow_null=True, default=None)
     candidates = ReviewCandidateSerializer(many=True)
     given = serializers.IntegerField(help_text="How many reviewers have said what they think.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts.actors import Actor
 from common.errors import NotFound
@@ -26,8 +27,15 @@ def visible_reviews(actor: Actor) -> QuerySet[Review]:
             Prefetch("candidates", queryset=candidates),
             Prefetch("opinions", queryset=Opinion.objects.select_related("chosen")),
         )
-        .annotate(given=given, face=_face("person"))
+        .annotate(given=given, face=Coalesce(_doubted_face(), _face("person")))
     )
+
+
+def _doubted_face() -> Subquery:
+    """Of a photo that doesn't fit: the face that is asked about."""
+    doubted = Face.objects.filter(photo=OuterRef("photo"), model=OuterRef("model"))
+    meant = doubted.exclude(unused_because="not_chosen").order_by("pk")
+    return Subquery(meant.values("public_id")[:1])
 
 
 def _face(person: str) -> Subquery:
@@ -45,9 +53,8 @@ def review_for(actor: Actor, public_id: UUID) -> Review:
 
 
 def opinions_shown(actor: Actor, review: Review) -> list[Opinion]:
-    """What the actor may see of what others said: nothing, until the review is decided."""
-    return [
-        each
-        for each in review.opinions.all()
-        if review.verdict or each.round < review.round or each.actor == str(actor)
-    ]
+    """What the actor may see of what others said: nothing, until the review is decided.
+
+    Nor of what they said before it was undone: that would decide it again.
+    """
+    return [each for each in review.opinions.all() if review.verdict or each.actor == str(actor)]

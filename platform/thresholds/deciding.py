@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from uuid import UUID
+
+from vectors.sizes import MOST_PHOTOS
 
 from . import searching
 from .searching import Curves, MakeUp
@@ -33,6 +35,15 @@ class Standard:
     match_score: float | None = None
     review_score: float | None = None
     person_confirms: bool = False  # a match is a proposal, never a decision
+    probe_photos: int = 1  # of so many the probe is fused
+
+    def for_probe_of(self, photos: int) -> Standard:
+        """The same for a probe that is fused of so many photos. Scores set by hand stay."""
+        photos = min(photos, MOST_PHOTOS)
+        if photos == self.probe_photos:
+            return self
+        curves = searching.for_probes_of(self.curves, photos)
+        return replace(self, curves=curves, probe_photos=photos)
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,10 @@ class Limits:
             for each in self.standards
             for score in (each.match_score, each.review_score)
         )
+
+    def for_probe_of(self, photos: int) -> Limits:
+        """The thresholds of the same search for a probe that is fused of so many photos."""
+        return Limits(self.make_up, tuple(each.for_probe_of(photos) for each in self.standards))
 
     def stranger_rate(self, score: float) -> float:
         """How likely somebody who is not enrolled would score so high in this search."""

@@ -83,15 +83,11 @@ def measure(
     """
     random = np.random.default_rng(seed)
     found: dict[int, Measured] = {}
+    check_enough(labelled.people)
     for k in range(1, MOST_PHOTOS + 1):
         enrolled = _enrol(labelled, k, random)
-        if _with_more(labelled, k) >= LEAST_PEOPLE:
+        if _with_more(labelled.people, k) >= LEAST_PEOPLE:
             found[k] = _measured(labelled, enrolled, random, found.get(1))
-        elif k == 1:
-            raise TooFewError(
-                f"A calibration needs {LEAST_PEOPLE} people with two photos or more; here are "
-                f"{_with_more(labelled, 1)}."
-            )
         else:
             found[k] = found[k - 1]
         progress(k)
@@ -120,9 +116,23 @@ def _rows_of(labelled: Labelled) -> list[NDArray[np.intp]]:
     return [order[begin:end] for begin, end in pairwise(ends)]
 
 
-def _with_more(labelled: Labelled, k: int) -> int:
+def check_enough(people: People) -> None:
+    """Whether photos of these people, (n,), can make a calibration.
+
+    Raises:
+        TooFewError: they can't.
+    """
+    several = _with_more(people, 1)
+    if several < LEAST_PEOPLE:
+        raise TooFewError(
+            f"A calibration needs {LEAST_PEOPLE} people with two photos or more; here are "
+            f"{several}."
+        )
+
+
+def _with_more(people: People, k: int) -> int:
     """How many people have more than k photos: k to be enrolled with, and one to be found by."""
-    return int((np.bincount(labelled.people) > k).sum())
+    return int((np.bincount(people) > k).sum())
 
 
 def _measured(

@@ -13,7 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from .curves import Curve
+import numpy as np
+
+from .curves import Curve, curve
 
 Curves = Mapping[int, Curve]
 # How many templates of k photos; the last k stands for itself and more.
@@ -21,6 +23,16 @@ MakeUp = Mapping[int, float]
 
 TIERS = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
 _LEAST, _STEPS = -1.0, 60
+
+
+def for_probes_of(curves: Curves, photos: int) -> Curves:
+    """The same error rates for probes that are fused of so many photos themselves.
+
+    Fusing raises strangers' scores on either side of a comparison alike: so by as much as, at each
+    rate, a template of so many photos raises them over one of a single photo.
+    """
+    more = np.maximum(curves[photos].strangers - curves[1].strangers, 0)
+    return {k: curve(each.strangers + more, each.genuine) for k, each in curves.items()}
 
 
 def size(make_up: MakeUp) -> float:
@@ -31,7 +43,8 @@ def size(make_up: MakeUp) -> float:
 def stranger_rate(curves: Curves, make_up: MakeUp, score: float) -> float:
     """The probability that a person who is not enrolled scores so high in this search."""
     return -math.expm1(
-        sum(
+        # Exactly, so that the order in which a make-up was counted doesn't matter.
+        math.fsum(
             count * math.log1p(-min(curves[k].fmr(score), 1 - 1e-12))
             for k, count in make_up.items()
         )

@@ -16,7 +16,7 @@ from photos.models import Face
 from vectors.codec import decode_many
 from vectors.models import PersonTemplate
 
-from .measuring import Labelled
+from .measuring import Labelled, check_enough
 
 # Enough for the tail, and for the memory of one process: templates of 512 bytes, and comparisons
 # of each person with each photo.
@@ -39,9 +39,13 @@ def from_folder(
     """The photos under `folder`/<person>/; those without a face count as misses.
 
     Raises:
-        EvaluationError: there are none. EvaluationInterruptedError: Ctrl-C.
+        EvaluationError: there are none. EvaluationInterruptedError: Ctrl-C. TooFewError: no
+            calibration could come of so few; that is said before any is embedded.
+        OSError: a photo can't be read.
     """
     collection = read_people(folder)
+    people = collection.person_indexes()
+    check_enough(people)
     done = 0
 
     def advance(count: int) -> None:
@@ -50,7 +54,6 @@ def from_folder(
         progress(done, len(collection.photos))
 
     faces = reader(advance).read(collection.photos)
-    people = collection.person_indexes()
     missed = np.bincount(people[~faces.acquired], minlength=int(people.max()) + 1)
     labelled = Labelled(faces.templates[faces.acquired], people[faces.acquired], missed)
     return Source(labelled, f"labelled photos, folder {folder.name}")

@@ -1,5 +1,6 @@
 """Templates as bytes: 128 little-endian float32, 512 bytes."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -61,10 +62,23 @@ def fuse(templates: FloatArray, counts: Sequence[int] | None = None) -> FloatArr
     """
     if not len(templates):
         raise InvalidTemplate("There is no face to make a template of.")
-    # Summed in float64, so that the order of the faces does not matter.
-    mean = np.average(templates.astype(np.float64), axis=0, weights=counts)
+    # Summed exactly, so that the order of the faces doesn't matter, not even in the last bit.
+    weights = np.ones(len(templates)) if counts is None else np.asarray(counts, np.float64)
+    weighted = templates.astype(np.float64) * weights[:, None]
+    mean = np.array([math.fsum(column) for column in weighted.T.tolist()]) / weights.sum()
     length = float(np.linalg.norm(mean))
     if length < UNIT_TOLERANCE:
         raise InvalidTemplate("The faces' templates cancel out.")
     fused: FloatArray = (mean / length).astype(np.float32)
     return fused
+
+
+def scores(templates: FloatArray, probes: FloatArray) -> FloatArray:
+    """(p, n) cosines of (p, 128) probes with (n, 128) templates.
+
+    Each is the same to the last bit whatever stands beside it. A product of matrices is not: BLAS
+    sums in an order that depends on how many rows there are, so that the hits of one index would
+    score otherwise than those of another, and a decision at a threshold hang on it.
+    """
+    found: FloatArray = np.einsum("nd,pd->pn", templates, probes)
+    return found

@@ -13,9 +13,10 @@ from django.utils import timezone
 from people.models import Gallery
 
 from . import generations, indexes, milvus, queries
-from .codec import FloatArray, decode_many
+from .codec import FloatArray, decode_many, scores
 from .connection import Collection, server_labels
 from .errors import CollectionMissing
+from .exact import IdArray
 from .milvus import Hit
 from .models import (
     GenerationState,
@@ -208,12 +209,17 @@ def _ranked(
 ) -> list[Match]:
     if not indices:
         return []
-    scores = vectors[list(indices)] @ probe
-    order = np.argsort(-scores, kind="stable")
+    (found,) = scores(vectors[list(indices)], probe[None])
+    ids = [rows[at].template_id for at in indices]
     return [
-        Match(rows[indices[at]].template_id, rows[indices[at]].person_id, float(scores[at]))
-        for at in order
+        Match(ids[at], rows[indices[at]].person_id, float(found[at]))
+        for at in _best_first(found, ids)
     ]
+
+
+def _best_first(scores: FloatArray, ids: Sequence[int]) -> IdArray:
+    """Places of the scores, (n,); of equal ones the older template first, whatever the index."""
+    return np.lexsort((np.asarray(ids), -scores))
 
 
 def search_among(
@@ -236,11 +242,11 @@ def search_among(
         counts[min(photos, MOST_PHOTOS)] = counts.get(min(photos, MOST_PHOTOS), 0) + 1
     if not rows:
         return [[] for _ in probes], counts
-    scores = probes @ decode_many(bytes(vector) for _, _, vector, _ in rows).T
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :top_k]
+    ids = [row[0] for row in rows]
+    found = scores(decode_many(bytes(vector) for _, _, vector, _ in rows), probes)
     return [
-        [Match(rows[at][0], rows[at][1], float(each[at])) for at in order]
-        for each, order in zip(scores, best, strict=True)
+        [Match(ids[at], rows[at][1], float(each[at])) for at in _best_first(each, ids)[:top_k]]
+        for each in found
     ], counts
 
 

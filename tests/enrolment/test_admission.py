@@ -19,6 +19,7 @@ from tests.conftest import Lfw
 from tests.enrolment.people import admitted, alike, let_in
 from tests.factories import SYSTEM, PersonFactory, unit
 from tests.fixtures import enrol, settle
+from thresholds.selectors import limits
 from thresholds.services import bring_packaged, update_policy
 from vectors.errors import IndexUnavailable
 from vectors.models import PersonTemplate
@@ -109,6 +110,25 @@ def test_without_a_calibration_nobody_is_judged(gallery: Gallery, lfw: Lfw) -> N
     gallery.refresh_from_db()
     person = admitted(gallery, unit(1))
     assert (person.active, person.held) == (True, "")
+
+
+def test_whoever_comes_with_several_photos_is_judged_as_such(gallery: Gallery) -> None:
+    """Fused templates score higher with strangers, too."""
+    admitted(gallery, unit(1))
+    let_in(gallery)
+    thresholds = []
+    for photos in (1, 3):
+        person = PersonFactory(gallery=gallery)
+        store_template(person, alike(1), photos)
+        admitting.begin_admission(person)
+        let_in(gallery)
+        thresholds.append(Review.objects.get(person=person).thresholds["review"])
+        candidate = Review.objects.get(person=person).candidates.get()
+        asked = limits([gallery])
+        assert asked is not None
+        rate = asked.for_probe_of(photos).stranger_rate(candidate.score)
+        assert candidate.stranger_rate == pytest.approx(rate)
+    assert thresholds[0] + 0.001 < thresholds[1] < thresholds[0] + 0.05
 
 
 def test_two_who_come_at_the_same_moment_find_each_other_when_both_are_indexed(
@@ -218,13 +238,16 @@ def test_more_photos_of_somebody_admitted_are_no_news(gallery: Gallery, lfw: Lfw
     assert not Admission.objects.exists()
 
 
-def test_when_the_only_candidate_is_erased_the_other_is_let_in(gallery: Gallery) -> None:
+def test_when_the_only_candidate_is_erased_the_other_is_looked_for_anew(gallery: Gallery) -> None:
     first = admitted(gallery, unit(1))
     let_in(gallery)
     again = admitted(gallery, alike(1))
     let_in(gallery)
     assert Review.objects.get().person == again
     erase(SYSTEM, first)
+    again.refresh_from_db()
+    assert (again.active, again.held) == (False, Held.CHECKING)
+    let_in(gallery)
     again.refresh_from_db()
     assert (again.active, again.held) == (True, "")
     assert Review.objects.get().state == State.WITHDRAWN

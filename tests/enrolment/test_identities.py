@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound, Problem, Unprocessable
 from enrolment import ledger
-from enrolment.identities import changes_of, keep_apart, kept_apart_from, merge, split, undo
+from enrolment.fusion import refresh_templates
+from enrolment.identities import keep_apart, merge, split, undo
 from enrolment.models import Erasure, IdentityChange
+from enrolment.selectors import changes_of, kept_apart_from
 from enrolment.services import erase, set_active
 from people.models import Gallery, Held, Person, Role
 from photos.intake import examine
@@ -26,6 +32,70 @@ from vectors.selectors import search
 from .people import counting, vectors, with_photos
 
 pytestmark = pytest.mark.django_db
+
+
+class Sort(NamedTuple):
+    """What somebody was enrolled with: photos by the seeds of their faces, and a template brought
+    ready-made, by its seed, of so many faces."""
+
+    seeds: list[int]
+    brought: tuple[int, int] | None
+
+
+# Few, so that two people often have the same photo.
+numbers = st.integers(0, 12)
+sorts = st.builds(
+    Sort,
+    st.lists(numbers, max_size=4, unique=True),
+    st.none() | st.tuples(numbers, st.integers(1, 9)),
+).filter(lambda each: each.seeds or each.brought)
+
+
+def somebody(gallery: Gallery, seeds: list[int], brought: tuple[int, int] | None) -> Person:
+    person = PersonFactory(gallery=gallery)
+    if brought:
+        PersonTemplate.objects.create(
+            person=person, model=gallery.model, vector=encode(unit(brought[0])),
+            face_count=brought[1], given_faces=brought[1],
+        )  # fmt: skip
+    for seed in seeds:
+        known = Photo.objects.filter(faces__vector=encode(unit(seed)), gallery=gallery).first()
+        if known is None:
+            face(person, seed)
+        else:
+            same_photo(person, known, seed)
+    refresh_templates(person)
+    return person
+
+
+def same_photo(person: Person, known: Photo, seed: int) -> Photo:
+    """A photo of the same bytes as another person's."""
+    photo = Photo.objects.create(
+        gallery=known.gallery, person=person, original=known.original, state="enrolled"
+    )
+    Face.objects.create(
+        photo=photo, x=0, y=0, width=9, height=9, landmarks=[], detector_score=1,
+        vector=encode(unit(seed)), model=known.gallery.model,
+    )  # fmt: skip
+    return photo
+
+
+def everything(gallery: Gallery) -> tuple[list[tuple[Any, ...]], ...]:
+    """All that templates are made of and what they are, but for their versions and keys."""
+    templates = PersonTemplate.objects.filter(person__gallery=gallery).values_list(
+        "person", "model", "vector", "face_count", "given_faces", "given_vector"
+    )
+    photos = gallery.photos.values_list("pk", "person", "state", "faces__template__person")
+    people = gallery.people.values_list("pk", "active", "held", "merged_into")
+    return (
+        [tuple(map(_plain, row)) for row in templates.order_by("person")],
+        list(photos.order_by("pk")),
+        list(people.order_by("pk")),
+    )
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
 
 
 def template_of(person: Person) -> PersonTemplate:
@@ -102,12 +172,7 @@ def test_what_came_after_a_merge_stays_with_the_one_who_is_left(gallery: Gallery
 
 def test_the_same_photo_of_both_counts_once(gallery: Gallery) -> None:
     person, other = with_photos(gallery, 1), with_photos(gallery, 2)
-    twin = Photo.objects.get(person=person).original
-    twice = Photo.objects.create(gallery=gallery, person=other, original=twin, state="enrolled")
-    Face.objects.create(
-        photo=twice, x=0, y=0, width=9, height=9, landmarks=[], detector_score=1,
-        vector=encode(unit(1)), model=gallery.model,
-    )  # fmt: skip
+    twice = same_photo(other, Photo.objects.get(person=person), 1)
     change = merge(SYSTEM, person, other)
     assert template_of(person).face_count == 2
     assert Photo.objects.get(person=other) == twice
@@ -147,6 +212,28 @@ def test_a_chain_of_merges_is_undone_from_its_end(gallery: Gallery) -> None:
     assert template_of(second).face_count == 2
     undo(SYSTEM, inner)
     assert [template_of(each).face_count for each in (first, second, third)] == [1, 1, 1]
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(sorts, min_size=2, max_size=4), st.data())
+def test_merges_undone_leave_every_template_as_it_was_to_the_last_bit(
+    db: None, people: list[Sort], data: st.DataObject
+) -> None:
+    """Any people, merged in any order into whom one likes, and undone from the last."""
+    gallery = GalleryFactory()
+    left = [somebody(gallery, *each) for each in people]
+    states, changes = [everything(gallery)], []
+    while len(left) > 1 and (not changes or data.draw(st.booleans())):
+        person, other = data.draw(st.permutations(left))[:2]
+        changes.append(merge(SYSTEM, person, other))
+        left.remove(other)
+        states.append(everything(gallery))
+    for change in reversed(changes):
+        assert everything(gallery) == states.pop()
+        undo(SYSTEM, change)
+    assert [everything(gallery)] == states
 
 
 def test_what_cannot_be_merged(gallery: Gallery) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -28,6 +28,21 @@ mixes = st.dictionaries(st.integers(1, 4), st.integers(1, 10**7), min_size=1)
 scores = st.lists(st.floats(-1, 1), min_size=0, max_size=5).map(lambda each: sorted(each)[::-1])
 
 
+def stepped(seed: int) -> dict[int, Curve]:
+    """Curves that rise in steps, unevenly, as those of a real calibration do."""
+    random = np.random.default_rng(seed)
+    found = {}
+    for k in range(1, 5):
+        steps = random.exponential(random.uniform(0.001, 0.1), len(RATES))
+        steps[random.random(len(RATES)) < 0.3] = 0
+        genuine = np.sort(random.uniform(-0.2, 1, len(SHARES)))
+        found[k] = curve(steps.cumsum() - random.uniform(0, 1), genuine)
+    return found
+
+
+measured = st.integers(0, 2**32 - 1).map(stepped)
+
+
 def limits(make_up: dict[int, int], **changed: float) -> Limits:
     asked = {"match_fpir": 0.003, "review_fpir": 0.05, "margin": 10.0, **changed}
     return Limits(make_up, (Standard(UUID(int=1), CURVES, **asked),))  # type: ignore[arg-type]
@@ -46,6 +61,60 @@ def test_the_threshold_falls_with_the_target(mix: dict[int, int], one: float, ot
     assert searching.threshold(CURVES, mix, strict) >= searching.threshold(CURVES, mix, lax) - 1e-12
 
 
+@given(mixes, st.integers(1, 4), st.integers(1, 10**7), targets)
+def test_the_threshold_rises_with_whoever_is_added(
+    mix: dict[int, int], photos: int, more: int, target: float
+) -> None:
+    larger = {**mix, photos: mix.get(photos, 0) + more}
+    low, high = (searching.threshold(CURVES, each, target) for each in (mix, larger))
+    assert low <= high + 1e-12
+
+
+@given(st.integers(1, 10**7), st.floats(1e-5, 0.4), st.floats(1.2, 10))
+def test_it_rises_and_falls_by_more_than_nothing(size: int, target: float, factor: float) -> None:
+    at = searching.threshold(CURVES, {1: size}, target)
+    assert searching.threshold(CURVES, {1: size * factor}, target) > at + 1e-3
+    assert searching.threshold(CURVES, {1: size}, target / factor) > at + 1e-3
+
+
+@given(measured, mixes, st.floats(1, 100), targets, targets)
+def test_whatever_was_measured_thresholds_rise_with_size_and_fall_with_the_target(
+    curves: dict[int, Curve], mix: dict[int, int], factor: float, one: float, other: float
+) -> None:
+    """Curves have steps, flat parts and jumps; and decisions go by tiers."""
+    strict, lax = sorted((one, other))
+    larger = searching.at_size(mix, searching.size(mix) * factor)
+    at = searching.threshold(curves, mix, lax)
+    assert searching.threshold(curves, larger, lax) >= at - 1e-12
+    assert searching.threshold(curves, mix, strict) >= at - 1e-12
+    small, large = (
+        Limits(each, (Standard(uuid4(), curves, strict, lax, 10.0),)) for each in (mix, larger)
+    )
+    assert small.review <= large.review + 1e-12
+    assert small.match <= large.match + 1e-12
+    assert small.review <= small.match
+
+
+@given(st.integers(1, 4), sizes, targets)
+def test_fusing_counts_on_either_side_of_a_comparison_alike(
+    photos: int, size: int, target: float
+) -> None:
+    """A probe of k photos among single ones is a single one among those of k."""
+    fused = searching.threshold(searching.for_probes_of(CURVES, photos), {1: size}, target)
+    assert fused == pytest.approx(searching.threshold(CURVES, {photos: size}, target), abs=1e-9)
+
+
+@given(measured, mixes, st.integers(1, 10))
+def test_a_fused_probe_has_no_lower_thresholds(
+    curves: dict[int, Curve], mix: dict[int, int], photos: int
+) -> None:
+    single = Limits(mix, (Standard(uuid4(), curves, 0.003, 0.05, 10.0),))
+    fused = single.for_probe_of(photos)
+    assert fused.match >= single.match - 1e-9
+    assert fused.review >= single.review - 1e-9
+    assert single.for_probe_of(1) == single
+
+
 @given(mixes, targets)
 def test_at_the_threshold_strangers_come_as_often_as_the_target_says(
     mix: dict[int, int], target: float
@@ -62,6 +131,28 @@ def test_a_stricter_policy_never_makes_a_match_of_less(
     order = [Decision.NO_MATCH, Decision.REVIEW, Decision.MATCH]
     strict = limits(mix, match_fpir=0.001, review_fpir=0.01).decide(found)
     assert order.index(strict) <= order.index(limits(mix).decide(found))
+
+
+@given(mixes, scores, st.lists(st.floats(-1, 1), max_size=20), st.permutations(range(3)))
+def test_a_decision_depends_on_the_scores_of_the_two_best_alone(
+    mix: dict[int, int], found: list[float], others: list[float], order: list[int]
+) -> None:
+    """Not on who came along, how the make-up was counted, or which gallery was named first."""
+    standards = [
+        *limits(mix).standards, *limits(mix, match_fpir=0.001, margin=2).standards,
+        *limits(mix, review_fpir=0.01).standards,
+    ]  # fmt: skip
+    counted_otherwise = dict(reversed(mix.items()))
+    asked = Limits(mix, tuple(standards))
+    again = Limits(counted_otherwise, tuple(standards[each] for each in order))
+    decision = asked.decide(found)
+    assert asked.decide(tuple(found)) is again.decide(found) is decision
+    assert [asked.stranger_rate(each) for each in found] == [
+        again.stranger_rate(each) for each in found
+    ]
+    if len(found) >= 2:
+        below = sorted((each for each in others if each <= found[1]), reverse=True)
+        assert asked.decide([*found[:2], *below]) is decision
 
 
 @given(mixes)
@@ -94,6 +185,7 @@ def test_a_score_set_by_hand_counts_at_every_size() -> None:
     standard = Standard(UUID(int=1), CURVES, 0.003, 0.05, 10.0, match_score=0.7, review_score=0.6)
     asked = Limits({1: 50_000_000}, (standard,))
     assert (asked.match, asked.review, asked.is_overridden) == (0.7, 0.6, True)
+    assert (asked.for_probe_of(4).match, asked.for_probe_of(4).review) == (0.7, 0.6)
 
 
 def test_an_empty_gallery_finds_nobody() -> None:

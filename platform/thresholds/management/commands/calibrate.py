@@ -18,11 +18,12 @@ from accounts.actors import system
 from common.console import console_of
 from common.database import require_database
 from common.errors import Problem
-from embedder.errors import EmbedderError
+from embedder.errors import EmbedderError, EvaluationInterruptedError
 from embedder.evaluation.faces import FaceReader
 from people.catalogue import catalogue, default_model, installed_model
 from people.models import Gallery
 from thresholds import searching
+from thresholds.measuring import TooFewError
 from thresholds.models import Calibration, Policy
 from thresholds.selectors import curves_of
 from thresholds.services import calibrate
@@ -46,22 +47,26 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         require_database()
+        _check(options)
         console = console_of(self.stdout)
         try:
             calibration = self._calibrated(options, console)
-        except (Problem, EmbedderError) as error:
+        except EvaluationInterruptedError as error:
+            kept = "The cache keeps" if options["cache"] else "--cache FOLDER would keep"
+            said = f"{error} {kept} them. Nothing is calibrated."
+            raise CommandError(said, returncode=130) from error
+        except (Problem, EmbedderError, TooFewError) as error:
             raise CommandError(getattr(error, "detail", str(error))) from error
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}.") from error
         if options["write"]:
             options["write"].write_text(as_text(calibration), encoding="utf-8")
         _print(console, calibration)
 
     def _calibrated(self, options: dict[str, Any], console: Console) -> Calibration:
         gallery = _gallery(options["gallery"]) if options["gallery"] else None
-        if gallery and options["model"]:
-            raise CommandError("A gallery has its own model. Leave --model out.")
         model = gallery.model if gallery else options["model"] or default_model()
-        with _bar(console, "Embedding photos") as show:
-            source = from_gallery(gallery) if gallery else _photos(options, model, show)
+        source = from_gallery(gallery) if gallery else _photos(options, model, console)
         if options["source"]:
             source = source._replace(words=options["source"])
         with _bar(console, "Comparing") as show:
@@ -74,6 +79,16 @@ class Command(BaseCommand):
             )
 
 
+def _check(options: dict[str, Any]) -> None:
+    """Say what can't work before minutes are spent."""
+    if options["gallery"] and options["model"]:
+        raise CommandError("A gallery has its own model. Leave --model out.")
+    if options["gallery"] and options["cache"]:
+        raise CommandError("A gallery's templates are stored already. Leave --cache out.")
+    if options["write"] and not options["write"].absolute().parent.is_dir():
+        raise CommandError(f"There is no folder {options['write'].parent} to write to.")
+
+
 def _gallery(slug: str) -> Gallery:
     found = Gallery.objects.filter(slug=slug).first()
     if found is None:
@@ -81,14 +96,19 @@ def _gallery(slug: str) -> Gallery:
     return found
 
 
-def _photos(options: dict[str, Any], model: str, show: Callable[[int, int], None]) -> Source:
+def _photos(options: dict[str, Any], model: str, console: Console) -> Source:
     installed_model(model)
     pipeline = catalogue().load_pipeline(model, threads=settings.TORCH_THREADS or 1)
-    return from_folder(
-        options["images"],
-        lambda advance: FaceReader(pipeline, cache=options["cache"], advance=advance),
-        show,
-    )
+    with _bar(console, "Embedding photos") as show:
+        source = from_folder(
+            options["images"],
+            lambda advance: FaceReader(pipeline, cache=options["cache"], advance=advance),
+            show,
+        )
+    missed = int(source.labelled.missed.sum())
+    if missed:
+        console.print(f"Photos in which no face was found, each a miss: {missed:,}.")
+    return source
 
 
 class _bar:  # noqa: N801 - a context manager in the role of a function
