@@ -216,11 +216,11 @@ def test_lines_that_can_not_be_used_are_named_by_their_number(tmp_path: Path) ->
         "after.jpg,12,,Largest,",
     ]
     found = manifest(tmp_path, "\n".join(lines))
-    paths = [
-        f"{name}.jpg"
-        for name in "good ragged noid longid hidden longname policy twice differs othername longnote "
-        "after unnamed".split()
-    ]  # fmt: skip
+    named = (
+        "good ragged noid longid hidden longname policy twice differs othername longnote after "
+        "unnamed"
+    )
+    paths = [f"{name}.jpg" for name in named.split()]
     files, of_lines = results(found, *paths)
     assert files == {
         "good.jpg": "1",
