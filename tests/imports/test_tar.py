@@ -175,6 +175,17 @@ def test_headers_that_lead_readers_round_in_circles(tmp_path: Path, block: bytes
         assert len(list(source.listing())) <= 3
 
 
+def test_a_size_below_zero_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, size in (("a.jpg", "-5"), ("b.jpg", "0")):
+            member = tarfile.TarInfo(name)
+            member.pax_headers = {"size": size}
+            archive.addfile(member)
+    with TarSource(path, LIMITS) as source:
+        assert refusals(source) == {"a.jpg": "damaged"}
+
+
 @pytest.mark.parametrize("data", [b"", b"no archive" * 100, gzip.compress(b"no archive" * 100)])
 def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.tar"

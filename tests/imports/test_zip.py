@@ -192,6 +192,17 @@ def test_sizes_after_the_content_are_found_in_a_truncated_archive(tmp_path: Path
         assert losses(source) == ["cut_off"]
 
 
+def test_a_bomb_is_not_unpacked_to_find_its_end(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(bytes(40_000_000)) + packer.flush()
+    header = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 8, 8, 0, 0, 0, 0, 0, 5, 0) + b"a.jpg"
+    path = tmp_path / "a.zip"
+    path.write_bytes(RawZip().add(b"good.jpg", PHOTO).body + header + packed)
+    with ZipSource(path, LIMITS) as source:
+        assert contents(source) == {"good.jpg": PHOTO}
+        assert (refusals(source), losses(source)) == ({"a.jpg": "cut_off"}, ["cut_off"])
+
+
 def test_a_damaged_directory_gives_what_stands_before(tmp_path: Path) -> None:
     archive = RawZip().add(b"a.jpg", PHOTO).add(b"b.jpg", PHOTO)
     broken = archive.directory.index(b"PK\1\2", 4)
