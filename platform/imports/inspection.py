@@ -28,7 +28,7 @@ HEADS = (4 << 10, 256 << 10)
 
 _SAMPLE = 150_000
 _COMPARED = 200  # files that are read whole, to be looked for in the gallery
-_SECONDS = 6.0
+_SECONDS = 5.0
 _CHUNK = 500
 _STRIDE = 8
 _EXAMPLES = 5

@@ -175,6 +175,33 @@ def test_headers_that_lead_readers_round_in_circles(tmp_path: Path, block: bytes
         assert len(list(source.listing())) <= 3
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("after", [b"", b"something else"])
+def test_streams_one_after_the_other(tmp_path: Path, pack: object, after: bytes) -> None:
+    """As programs write them that compress on several cores."""
+    plain = tarred(tmp_path / "plain", [("a.jpg", PHOTO), ("b.jpg", PHOTO[::-1])]).read_bytes()
+    path = tmp_path / "a.tar.x"
+    halves = plain[:1500], plain[1500:]
+    path.write_bytes(b"".join(pack(half) for half in halves) + after)  # type: ignore[operator]
+    with TarSource(path, LIMITS) as source:
+        assert contents(source) == {"a.jpg": PHOTO, "b.jpg": PHOTO[::-1]}
+        assert losses(source) == []
+    path.write_bytes(pack(plain[:1500]) + after)  # type: ignore[operator]
+    with TarSource(path, LIMITS) as source:
+        assert losses(source) == ["cut_off"]
+
+
+def test_a_size_below_zero_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, size in (("a.jpg", "-5"), ("b.jpg", "0")):
+            member = tarfile.TarInfo(name)
+            member.pax_headers = {"size": size}
+            archive.addfile(member)
+    with TarSource(path, LIMITS) as source:
+        assert refusals(source) == {"a.jpg": "damaged"}
+
+
 @pytest.mark.parametrize("data", [b"", b"no archive" * 100, gzip.compress(b"no archive" * 100)])
 def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.tar"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Thread
@@ -46,51 +49,16 @@ def port(site: Site) -> int:
     return int(site.url.rpartition(":")[2])
 
 
-@pytest.mark.parametrize(
-    "address",
-    [
-        "0.0.0.0",
-        "10.0.0.1",
-        "100.64.0.1",
-        "100.100.100.200",
-        "127.0.0.1",
-        "127.1.2.3",
-        "168.63.129.16",
-        "169.254.169.254",
-        "172.16.0.1",
-        "172.31.255.255",
-        "192.0.0.192",
-        "192.0.2.1",
-        "192.88.99.1",
-        "192.168.1.1",
-        "198.18.0.1",
-        "198.51.100.1",
-        "203.0.113.1",
-        "224.0.0.1",
-        "239.1.1.1",
-        "240.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "::7f00:1",
-        "::ffff:127.0.0.1",
-        "::ffff:8.8.8.8",
-        "64:ff9b::7f00:1",
-        "64:ff9b:1::1",
-        "100::1",
-        "2001::1",
-        "2001:db8::1",
-        "2002:7f00:1::",
-        "fc00::1",
-        "fd00:ec2::254",
-        "fe80::1",
-        "fe80::1%eth0",
-        "fec0::1",
-        "ff02::1",
-        "5f00::1",
-        "x",
-    ],
-)
+INSIDE = """
+    0.0.0.0 10.0.0.1 100.64.0.1 100.100.100.200 127.0.0.1 127.1.2.3 168.63.129.16 169.254.169.254
+    172.16.0.1 172.31.255.255 192.0.0.192 192.0.2.1 192.88.99.1 192.168.1.1 198.18.0.1
+    198.51.100.1 203.0.113.1 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 :: ::1 ::7f00:1
+    ::ffff:127.0.0.1 ::ffff:8.8.8.8 64:ff9b::7f00:1 64:ff9b:1::1 100::1 2001::1 2001:db8::1
+    2002:7f00:1:: fc00::1 fd00:ec2::254 fe80::1 fe80::1%eth0 fec0::1 ff02::1 5f00::1 x
+"""
+
+
+@pytest.mark.parametrize("address", INSIDE.split())
 def test_addresses_that_are_nobody_s_business(address: str) -> None:
     assert not is_public(address)
 
@@ -236,6 +204,70 @@ def test_answers_without_sense(answer: bytes) -> None:
         found = OPEN.fetch(f"http://photos.example:{server.getsockname()[1]}/", 1000)
         assert code(found) in {"bad_answer", "cut_off", "unreachable"}
         thread.join()
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate and its key, for photos.example alone."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "photos.example")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("photos.example")]), False)  # noqa: FBT003
+        .sign(key, hashes.SHA256())
+    )
+    path = folder / "both.pem"
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    path.write_bytes(made.public_bytes(pem) + private)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("host", "answer", "expected"),
+    [
+        ("photos.example", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nphoto", b"photo"),
+        ("other.example", b"", "bad_certificate"),
+        ("photos.example", b"HTTP/1.1 302 On\r\nLocation: http://photos.example/\r\n\r\n",
+         "bad_redirect"),
+        ("photos.example", b"HTTP/1.1 200 OK\r\n\r\n...", "timed_out"),
+    ],
+)  # fmt: skip
+def test_over_tls(tmp_path: Path, host: str, answer: bytes, expected: object) -> None:
+    both = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    with socket.create_server((HERE, 0)) as server:
+
+        def reply() -> None:
+            peer, _ = server.accept()
+            with suppress(OSError), context.wrap_socket(peer, server_side=True) as secured:
+                secured.recv(1000)
+                secured.sendall(answer)
+                while answer.endswith(b"..."):
+                    secured.sendall(b".")
+                    time.sleep(0.05)
+
+        thread = Thread(target=reply)
+        thread.start()
+        web = replace(OPEN, seconds=1, tls=ssl.create_default_context(cafile=str(both)))
+        assert code(web.fetch(f"https://{host}:{server.getsockname()[1]}/", 10**9)) == expected
+        thread.join()
+
+
+def test_the_next_address_is_tried_where_one_is_away(site: Site) -> None:
+    web = replace(OPEN, resolve=lambda *_: ["127.0.0.9", HERE])
+    assert web.fetch(f"http://photos.example:{port(site)}/a.jpg", 500) == b"photo" * 100
 
 
 def test_proxies_of_the_environment_are_not_used(

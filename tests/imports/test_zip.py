@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imports.errors import UnusableSource
-from imports.sources import Entry, Loss, Refused
+from imports.sources import Entry, Loss, Refused, zip_records
 from imports.sources.zip import ZipSource
 from tests.embedder.pictures import saved, scene
 
@@ -192,6 +192,17 @@ def test_sizes_after_the_content_are_found_in_a_truncated_archive(tmp_path: Path
         assert losses(source) == ["cut_off"]
 
 
+def test_a_bomb_is_not_unpacked_to_find_its_end(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = packer.compress(bytes(40_000_000)) + packer.flush()
+    header = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 8, 8, 0, 0, 0, 0, 0, 5, 0) + b"a.jpg"
+    path = tmp_path / "a.zip"
+    path.write_bytes(RawZip().add(b"good.jpg", PHOTO).body + header + packed)
+    with ZipSource(path, LIMITS) as source:
+        assert contents(source) == {"good.jpg": PHOTO}
+        assert (refusals(source), losses(source)) == ({"a.jpg": "cut_off"}, ["cut_off"])
+
+
 def test_a_damaged_directory_gives_what_stands_before(tmp_path: Path) -> None:
     archive = RawZip().add(b"a.jpg", PHOTO).add(b"b.jpg", PHOTO)
     broken = archive.directory.index(b"PK\1\2", 4)
@@ -221,6 +232,23 @@ def test_an_archive_of_nothing_and_one_with_something_before_it(tmp_path: Path) 
     path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
     with ZipSource(path, LIMITS) as source:
         assert contents(source) == {"a.jpg": PHOTO}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_large_entries_and_long_directories_come_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: int
+) -> None:
+    monkeypatch.setattr(zip_records, "_CHUNK", 300)
+    monkeypatch.setattr(zip_records, "_USUAL", 20)
+    files = {f"{n}.jpg": random.Random(n).randbytes(60_000 * n) for n in range(9)}
+    path = zipped(tmp_path / "a.zip", files.items(), method)
+    with ZipSource(path, LIMITS) as source:
+        assert contents(source) == files
+        heads = {e.name: data for e, data in source.read(entries(source), first=100_000)}
+        assert heads == {name: data[:100_000] for name, data in files.items()}
+        ((_, large),) = source.read(entries(source)[8:], at_most=1000)
+        assert isinstance(large, Refused)
+        assert large.code == "too_large"
 
 
 def test_zip64(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

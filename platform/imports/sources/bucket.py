@@ -20,7 +20,10 @@ _AWAY = Fault("unreachable", "The store can't be reached, or broke off. Try agai
 
 
 class BucketSource(Closing):
-    """The objects of a bucket whose keys begin with a prefix. An entry's key is the object's."""
+    """The objects of a bucket whose keys begin with a prefix. An entry's key is the object's.
+
+    Its name is what stands after the folder that the prefix names.
+    """
 
     is_tape = False
 
@@ -39,6 +42,7 @@ class BucketSource(Closing):
             )
         self._limits = limits
         self._prefix = prefix
+        self._folder = prefix[: prefix.rfind("/") + 1]
         self._bucket = _bucket(bucket, options)
         self._errors = _errors()
         try:
@@ -65,7 +69,7 @@ class BucketSource(Closing):
     def _found(self) -> Iterator[Found | Loss]:
         try:
             for each in self._bucket.objects.filter(Prefix=self._prefix):
-                name = each.key.removeprefix(self._prefix).lstrip("/")
+                name = each.key.removeprefix(self._folder)
                 if name:
                     yield name, each.size, each.key, None
         except self._errors:

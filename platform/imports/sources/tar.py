@@ -218,6 +218,8 @@ class _Members:
             return None
         if not info.isreg() or info.issparse():
             return faults.SPECIAL_FILE
+        if info.size < 0:
+            return faults.DAMAGED
         if self._size is not None and info.offset_data + info.size > self._size:
             return faults.CUT_OFF
         return None

@@ -88,6 +88,7 @@ class Unpacked:
         self._unpacker = make()
         self._taken = 0  # packed bytes
         self._given = 0
+        self._ended = False
 
     def some(self) -> bytes:
         """The next bytes, up to 64 KB; none at the end.
@@ -117,14 +118,14 @@ class Unpacked:
 
     def _is_over(self) -> bool:
         """Whether this was the last of the streams, one of which may follow the other."""
-        if not self._unpacker.eof:
-            return False
+        if self._ended or not self._unpacker.eof:
+            return self._ended
         self._taken -= len(self._unpacker.unused_data)
         rest = self._file.at(self._taken, 8)
-        if not any(rest.startswith(magic) for magic, _ in _MAGIC):
-            return True
-        self._unpacker = self._make()
-        return False
+        self._ended = not any(rest.startswith(magic) for magic, _ in _MAGIC)
+        if not self._ended:
+            self._unpacker = self._make()
+        return self._ended
 
     def _check(self) -> None:
         if self._given > self._limits.total_bytes:

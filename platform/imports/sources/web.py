@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -88,24 +88,24 @@ class Web:
 
     def _ask(self, target: _Target, most: int, first: int | None, ends: float) -> bytes | _Target:
         """The file, or where the server says that it is."""
-        address = self._address(target)
+        found = self._addresses(target)
         try:
-            with self._connected(target, address, ends) as connection:
+            with self._connected(target, found, ends) as connection:
                 connection.request("GET", target.path, headers=_headers(target, first))
                 answer = connection.getresponse()
                 if answer.status in _REDIRECTS:
                     return _redirected(target, answer.getheader("Location", ""))
                 _check(answer, most)
-                found = _body(answer, most, first)
+                body = _body(answer, most, first)
                 if time.monotonic() >= ends:
                     # An answer of no said length ends when its connection is ended from here.
                     raise TimeoutError
-                return found
+                return body
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise FetchError(_fault(error, ends)) from error
 
-    def _address(self, target: _Target) -> str:
-        """The address to connect to: none if any that the name has is blocked."""
+    def _addresses(self, target: _Target) -> Sequence[str]:
+        """The addresses to connect to: none if any that the name has is blocked."""
         try:
             found = self.resolve(target.host, target.port)
         except OSError as error:
@@ -114,18 +114,17 @@ class Web:
             raise FetchError(UNKNOWN_HOST)
         if not all(self.is_allowed(each) for each in found):
             raise FetchError(BLOCKED)
-        return found[0]
+        return found
 
     @contextmanager
     def _connected(
-        self, target: _Target, address: str, ends: float
+        self, target: _Target, found: Sequence[str], ends: float
     ) -> Iterator[http.client.HTTPConnection]:
-        """A connection to exactly this address, which is ended when its time is over."""
-        left = ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        plain = socket.create_connection((address, target.port), timeout=min(self.patience, left))
-        watch = threading.Timer(max(0.0, ends - time.monotonic()), _end, [plain])
+        """A connection to exactly one of these addresses, ended when its time is over."""
+        plain = self._connect(found, target.port, ends)
+        # A second handle of the same connection: TLS takes the first one over.
+        handle = plain.dup()
+        watch = threading.Timer(max(0.0, ends - time.monotonic()), _end, [handle])
         watch.daemon = True
         watch.start()
         connection = http.client.HTTPConnection(target.host, target.port)
@@ -136,6 +135,20 @@ class Web:
             watch.cancel()
             connection.close()
             plain.close()
+            handle.close()
+
+    def _connect(self, found: Sequence[str], port: int, ends: float) -> socket.socket:
+        """The first of the addresses that answers. Raises OSError."""
+        problem: OSError = TimeoutError()
+        for address in found:
+            left = ends - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            try:
+                return socket.create_connection((address, port), min(self.patience, left))
+            except OSError as error:
+                problem = error
+        raise problem
 
     def _secured(self, plain: socket.socket, target: _Target) -> socket.socket:
         if target.scheme == "http":

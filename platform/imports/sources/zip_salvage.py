@@ -72,7 +72,7 @@ def _measured(
         except zlib.error:
             return None
         size, crc = size + len(piece), zlib.crc32(piece, crc)
-        if not (chunk or piece) or size > limits.total_bytes:
+        if not (chunk or piece) or size > limits.total_bytes or limits.is_bomb(at - start, size):
             return None
     end = at - len(inflater.unused_data)
     return record._replace(packed=end - start, size=size, crc=crc), _after(file, end)
