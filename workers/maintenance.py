@@ -22,6 +22,7 @@ from identification import batches
 from identification.probes import forget_old_probes
 from identification.rollup import roll_up
 from imports import jobs
+from imports.uploads import remove_old_uploads
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -108,7 +109,7 @@ def tidy() -> None:
     sync()
     answers, old_batches = forget_old(), batches.forget_old()
     lost, probes = forget_lost_workers(), forget_old_probes()
-    files = remove_orphan_files() + batches.remove_orphan_files()
+    files = remove_orphan_files() + batches.remove_orphan_files() + remove_old_uploads()
     logger.info(
         "removed %d files, %d remembered answers, %d batches, %d faces looked up, %d lost workers",
         files, answers, old_batches, probes, lost,

@@ -1,4 +1,4 @@
-"""The life of a job as people see it: made, started, paused, cancelled, undone, and how far it is."""
+"""The life of a job as people see it: made, started, paused, cancelled, undone; how far it is."""
 
 from __future__ import annotations
 

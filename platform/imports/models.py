@@ -28,8 +28,8 @@ class JobState(models.TextChoices):
 class ImportJob(PublicModel):
     """Photos of a source, to be enrolled in a gallery: listed, then worked on in chunks.
 
-    `source` says where they are ({"kind": archive, folder, urls or bucket, ...}), `layout` how files
-    become people.
+    `source` says where they are ({"kind": archive, folder, urls or bucket, ...}), `layout` how
+    files become people.
     """
 
     gallery = models.ForeignKey(Gallery, on_delete=models.CASCADE, related_name="imports")

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -57,11 +56,6 @@ def layout_of(job: ImportJob, source: Source) -> Layout:
         separator=layout.get("separator", "_"),
         manifest=Path(manifest) if manifest else None,
     )
-
-
-def upload_path(job: ImportJob) -> Path:
-    """Where an archive that is sent is collected: out of the web server's reach."""
-    return Path(settings.VAR_DIR) / "imports" / f"{job.public_id.hex}.archive"
 
 
 def plan(job: ImportJob) -> None:

@@ -1,7 +1,7 @@
 """Storing what was found on some files of a job: people, photos, faces, templates, results.
 
-A group of files is one transaction. People are locked first, in the order of their keys, then photos,
-as everywhere.
+A group of files is one transaction. People are locked first, in the order of their keys, then
+photos, as everywhere.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from audit.services import record
 from embedder.images import ImageInfo
 from embedder.types import Face as FoundFace
 from enrolment.following import followed_models
-from enrolment.identities import current
 from enrolment.processing import conclude
 from people.locks import lock_people
 from people.models import Person
+from people.selectors import root_of
 from photos.intake import Intake
 from photos.models import Original, Photo, PhotoState, Source
 from photos.services import delete_files, save_file, store_photo
@@ -78,7 +78,7 @@ def _merged_photo(job: ImportJob, item: ImportItem, sha256: str) -> Photo | None
     ).first()
     if merged is None:
         return None
-    return Photo.objects.filter(person=current(merged), original__sha256=sha256).first()
+    return Photo.objects.filter(person=root_of(merged), original__sha256=sha256).first()
 
 
 def result_of(photo: Photo, *, is_new: bool) -> tuple[ItemState, str, str]:
@@ -192,7 +192,7 @@ def _people(job: ImportJob, files: Sequence[Fresh]) -> tuple[dict[str, Person], 
         ignore_conflicts=True,
     )
     found = {each.external_id: each for each in _known(job, wanted)}
-    roots = {external_id: current(person).pk for external_id, person in found.items()}
+    roots = {external_id: root_of(person).pk for external_id, person in found.items()}
     locked = lock_people(roots.values())
     made = {each.pk for each in found.values()} - before
     for person in found.values():

@@ -1,8 +1,8 @@
 """What a worker does with the jobs: plan, list, read, detect, embed, store, undo.
 
-A job is worked on in turns of some seconds, the one of the highest priority first. Files are claimed
-in their order in the source, go through the networks in a stream, and are stored some at a time, each
-group in one transaction with its results. So a run may die anywhere and be repeated.
+A job is worked on in turns of some seconds, the one of the highest priority first. Files are
+claimed in their order in the source, go through the networks in a stream, and are stored some at a
+time, each group in one transaction with its results. So a run may die anywhere and be repeated.
 """
 
 from __future__ import annotations

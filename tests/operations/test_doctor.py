@@ -105,8 +105,8 @@ def test_a_database_and_nothing_else(tmp_path: Path) -> None:
 
     said = done.stdout
     start = (
-        "Start one (`make run`, or `manage.py start photos|index|maintenance|imports`); its log says why "
-        "it ended."
+        "Start one (`make run`, or `manage.py start photos|index|maintenance|imports`); its log "
+        "says why it ended."
     )
     assert (
         f"failed  workers      nobody takes tasks from imports, index, maintenance, photos. {start}"

@@ -271,6 +271,8 @@ SPECTACULAR_SETTINGS = {
         "ReviewState": "reviews.models.State",
         "ReviewKind": "reviews.models.Kind",
         "IdentityKind": "enrolment.models.IdentityKind",
+        "ImportState": "imports.models.JobState",
+        "ImportItemState": "imports.models.ItemState",
     },
 }
 
