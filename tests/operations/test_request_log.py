@@ -56,7 +56,7 @@ def without_time(line: dict[str, Any]) -> dict[str, Any]:
 def test_a_line_has_the_path_without_its_query(
     operator: APIClient, gallery: Gallery, lines: Any
 ) -> None:
-    answer = operator.get("/api/v1/people?q=Quagmire", headers={"X-Request-ID": "gate-3.17"})
+    answer = operator.get("/api/v1/people?search=Quagmire", headers={"X-Request-ID": "gate-3.17"})
 
     assert answer.headers["X-Request-ID"] == "gate-3.17"
     (line,) = map(without_time, lines())
@@ -195,6 +195,12 @@ def run_as_received(task_id: str, context: dict[str, str], *, may_fail: bool = F
     )
 
 
+def nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in (maintenance.batches, maintenance.jobs):
+        monkeypatch.setattr(room, "release_expired", lambda: False)
+    monkeypatch.setattr(maintenance, "due", Gallery.objects.none)
+
+
 def test_a_task_hands_the_id_on(monkeypatch: pytest.MonkeyPatch) -> None:
     sent()
     seen = []
@@ -206,7 +212,7 @@ def test_a_task_hands_the_id_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "note_sweep", work)
     for name in ("release_expired", "follow_generations"):
         monkeypatch.setattr(maintenance, name, lambda: 0)
-    monkeypatch.setattr(maintenance.batches, "release_expired", lambda: False)
+    nothing_waits(monkeypatch)
     monkeypatch.setattr(maintenance, "generations_with_work", list)
     run_as_received("t-1", {"request_id": "r-4"})
 
@@ -227,7 +233,7 @@ def test_a_tick_is_silent_and_a_request_s_task_is_not(
     caplog.set_level(logging.INFO, "common.tracing")
     for name in ("note_sweep", "release_expired", "follow_generations"):
         monkeypatch.setattr(maintenance, name, lambda: 0)
-    monkeypatch.setattr(maintenance.batches, "release_expired", lambda: False)
+    nothing_waits(monkeypatch)
     monkeypatch.setattr(maintenance, "generations_with_work", list)
     run_as_received("t-1", context)
     assert [record.name for record in caplog.records] == ["common.tracing"] * count
