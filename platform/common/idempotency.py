@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import psutil
@@ -29,7 +29,9 @@ REMEMBERED = timedelta(days=1)
 ABANDONED = timedelta(minutes=2)
 MAX_KEY = 255
 
-View = Callable[..., Response]
+# What is left to be written, with its answer.
+Rest = Callable[[], Response]
+View = Callable[..., Response | Rest]
 
 _PARAMETER = OpenApiParameter(
     HEADER,
@@ -39,12 +41,13 @@ _PARAMETER = OpenApiParameter(
 )
 
 
-def idempotent(view: View) -> View:
+def idempotent(view: View) -> Callable[..., Response]:
     """Decorate a POST handler of a REST framework view.
 
     Only answers of success are remembered, for a day. Without the header nothing changes. What
     the handler writes and its answer are one transaction; an upload, which would hold up all other
-    writers meanwhile, is not, and knows by itself what it has stored before.
+    writers meanwhile, is not, and knows by itself what it has stored before. One that does not know
+    does what takes time, and returns a function that writes and answers: that is one transaction.
 
     Raises:
         Conflict: the key came with another request before (`idempotency_key_reused`), or the
@@ -55,8 +58,9 @@ def idempotent(view: View) -> View:
     @wraps(view)
     def wrapper(self: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         key = request.headers.get(HEADER)
+        act = partial(view, self, request, *args, **kwargs)
         if key is None:
-            return view(self, request, *args, **kwargs)
+            return _answer(act())
         if not 0 < len(key) <= MAX_KEY:
             raise Problem(f"{HEADER} has 1 to {MAX_KEY} characters.", code="invalid")
         record, fresh = _begin(_name(request.user), key, fingerprint(request))
@@ -64,14 +68,24 @@ def idempotent(view: View) -> View:
             return _remembered(record)
         try:
             with nullcontext() if request.FILES else transaction.atomic():
-                response = view(self, request, *args, **kwargs)
-                _remember(record, response)
+                return _answer_for(record, act())
         except BaseException:
             record.delete()
             raise
-        return response
 
     return wrapper
+
+
+def _answer(found: Response | Rest) -> Response:
+    return found if isinstance(found, Response) else found()
+
+
+def _answer_for(record: IdempotentRequest, found: Response | Rest) -> Response:
+    """The answer, remembered in the transaction that writes what it tells of."""
+    with nullcontext() if isinstance(found, Response) else transaction.atomic():
+        response = _answer(found)
+        _remember(record, response)
+    return response
 
 
 def fingerprint(request: Request) -> str:

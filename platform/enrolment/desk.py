@@ -23,7 +23,7 @@ from identification.verification import Verification, verify
 from people.access import require
 from people.models import Gallery, Person, Role, SeveralFaces
 from people.services import create_person
-from photos.intake import examine
+from photos.intake import Intake, examine
 from photos.models import Photo
 from photos.services import receive
 from thresholds.deciding import Decision
@@ -43,23 +43,29 @@ _WANTED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Enrolled:
-    """Somebody new, their photo, and what was found before.
+class Arrived:
+    """Somebody who may be enrolled: their live photo, and what was found.
 
     verification: of document and live photo; None without a document. search: of the live photo;
     None if the index was away: then it is looked up before they are found.
     """
 
-    person: Person
-    photo: Photo
+    intake: Intake
     verification: Verification | None
     search: Identification | None
 
 
-def enrol_at_desk(
-    actor: Actor, gallery: Gallery, live: bytes, document: bytes | None, **fields: Any
-) -> Enrolled:
-    """Make a person (`fields`) of a live photo. Refused, nothing is kept but the audit entry.
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Somebody new, their photo, and what was found before."""
+
+    person: Person
+    photo: Photo
+    found: Arrived
+
+
+def look_at(actor: Actor, gallery: Gallery, live: bytes, document: bytes | None) -> Arrived:
+    """Compare and look up; nothing is written but the search, and why somebody was refused.
 
     Raises:
         Forbidden: the actor enrols nobody in the gallery.
@@ -67,8 +73,7 @@ def enrol_at_desk(
         Unprocessable: the gallery wants a document (`document_required`); it can't be compared
             without a calibration (`not_calibrated`); it shows somebody else (`identity_mismatch`);
             a photo doesn't show exactly one usable face, with its code.
-        Conflict: they seem to be enrolled, and the gallery refuses such (`likely_duplicate`); the
-            external id is taken (`external_id_taken`).
+        Conflict: they seem to be enrolled, and the gallery refuses such (`likely_duplicate`).
     """
     require(actor, gallery, Role.OPERATOR)
     policy = policy_of(gallery)
@@ -79,6 +84,7 @@ def enrol_at_desk(
         )
     intake = examine(live)
     verification = None if document is None else _verified(actor, gallery, policy, document, live)
+<<<<<<< HEAD
     search = _looked_up(actor, gallery, policy, live)
     with transaction.atomic():
         person = create_person(actor, gallery, **fields)
@@ -86,6 +92,22 @@ def enrol_at_desk(
         if search is not None:
             give_probes_to(person, search.search)
     return Enrolled(person, photo, verification, search)
+=======
+    return Arrived(intake, verification, _looked_up(actor, gallery, policy, live))
+
+
+@transaction.atomic
+def enrol_at_desk(actor: Actor, gallery: Gallery, arrived: Arrived, **fields: Any) -> Enrolled:
+    """Make a person (`fields`) of whoever was looked at.
+
+    Raises:
+        Forbidden: the actor enrols nobody in the gallery.
+        Conflict: the external id is taken (`external_id_taken`).
+    """
+    person = create_person(actor, gallery, **fields)
+    photo, _ = receive(actor, gallery, person, arrived.intake)
+    return Enrolled(person, photo, arrived)
+>>>>>>> ledger
 
 
 def _verified(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -23,7 +24,7 @@ from photos.api import PhotoSerializer
 from photos.selectors import photo_for
 from thresholds.deciding import Decision
 
-from .desk import Enrolled, enrol_at_desk, likely
+from .desk import Arrived, Enrolled, enrol_at_desk, likely, look_at
 
 
 class DeskRequestSerializer(serializers.Serializer[Any]):
@@ -108,30 +109,33 @@ class EnrolmentView(ActorMixin):
         },
     )
     @idempotent
-    def post(self, request: Request) -> Response:
-        """Refused, nobody is made."""
+    def post(self, request: Request) -> Callable[[], Response]:
+        """Refused, nobody is made. Sent again, nobody is made twice."""
         serializer = DeskRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         gallery = gallery_for(self.actor, fields.pop("gallery"), Role.OPERATOR)
         live, document = fields.pop("live").read(), fields.pop("document", None)
-        enrolled = enrol_at_desk(
-            self.actor, gallery, live, document.read() if document else None, **fields
-        )
-        return Response(self._answer(enrolled), status=status.HTTP_202_ACCEPTED)
+        arrived = look_at(self.actor, gallery, live, document.read() if document else None)
+
+        def enrol() -> Response:
+            enrolled = enrol_at_desk(self.actor, gallery, arrived, **fields)
+            return Response(self._answer(enrolled), status=status.HTTP_202_ACCEPTED)
+
+        return enrol
 
     def _answer(self, enrolled: Enrolled) -> dict[str, Any]:
         photo = photo_for(self.actor, enrolled.photo.public_id, Role.VIEWER)
         return {
             "person": PersonSerializer(enrolled.person).data,
             "photo": PhotoSerializer(photo).data,
-            "verification": _verification(enrolled),
-            "duplicates": _duplicates(enrolled),
+            "verification": _verification(enrolled.found),
+            "duplicates": _duplicates(enrolled.found),
         }
 
 
-def _verification(enrolled: Enrolled) -> dict[str, Any] | None:
-    found = enrolled.verification
+def _verification(arrived: Arrived) -> dict[str, Any] | None:
+    found = arrived.verification
     if found is None:
         return None
     return {
@@ -142,8 +146,8 @@ def _verification(enrolled: Enrolled) -> dict[str, Any] | None:
     }
 
 
-def _duplicates(enrolled: Enrolled) -> dict[str, Any] | None:
-    search = enrolled.search
+def _duplicates(arrived: Arrived) -> dict[str, Any] | None:
+    search = arrived.search
     if search is None:
         return None
     return {

@@ -1,5 +1,6 @@
 """Batches over HTTP: many photos to look up, answered when they are done."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from people.models import Role
 
 from .answers import with_names
 from .api import IdentificationSerializer, LookupOptionsSerializer
-from .batches import batch_for, forget, receive
+from .batches import batch_for, forget, keep, take
 from .models import Batch, BatchItem, BatchItemState, BatchState
 from .services import Probes
 
@@ -99,14 +100,15 @@ class BatchesView(ActorMixin):
         },
     )
     @idempotent
-    def post(self, request: Request) -> Response:
-        """Take them."""
+    def post(self, request: Request) -> Callable[[], Response]:
+        """Take them. Sent again, they are not taken twice."""
         serializer = IdentifyBatchRequestSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         fields = serializer.validated_data
-        batch = receive(
+        galleries = galleries_for(self.actor, fields["galleries"], Role.VIEWER)
+        taken = take(
             self.actor,
-            galleries_for(self.actor, fields["galleries"], Role.VIEWER),
+            galleries,
             (upload.read() for upload in fields["photos"]),
             top_k=fields["top_k"],
             faces=Probes(fields["faces"]),
@@ -114,7 +116,12 @@ class BatchesView(ActorMixin):
             among=fields.get("people"),
             reason=fields["reason"],
         )
-        return Response(_shown(batch, 0, MOST), status=status.HTTP_202_ACCEPTED)
+
+        def store() -> Response:
+            batch = keep(self.actor, galleries, taken)
+            return Response(_shown(batch, 0, MOST), status=status.HTTP_202_ACCEPTED)
+
+        return store
 
 
 class BatchView(ActorMixin):

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 from django.core.files.base import ContentFile
@@ -40,6 +40,13 @@ KEPT_AT_MOST = timedelta(days=7)
 # --- Receiving ----------------------------------------------------------------------------
 
 
+class Taken(NamedTuple):
+    """A batch whose files are on the disk, and which no row tells of yet."""
+
+    batch: Batch
+    items: list[BatchItem]
+
+
 def receive(
     actor: Actor,
     galleries: Sequence[Gallery],
@@ -51,7 +58,26 @@ def receive(
     among: Sequence[UUID] | None = None,
     reason: str = "",
 ) -> Batch:
-    """Store photos to be looked up by the workers. A file that is no photo stops no other.
+    """Store photos to be looked up by the workers: `take` and `keep`. Raises as `take`."""
+    taken = take(
+        actor, galleries, photos, top_k=top_k, faces=faces, any_quality=any_quality, among=among,
+        reason=reason,
+    )  # fmt: skip
+    return keep(actor, galleries, taken)
+
+
+def take(
+    actor: Actor,
+    galleries: Sequence[Gallery],
+    photos: Iterable[bytes],
+    *,
+    top_k: int = 5,
+    faces: Probes = Probes.ALL,
+    any_quality: bool = False,
+    among: Sequence[UUID] | None = None,
+    reason: str = "",
+) -> Taken:
+    """Put photos to be looked up on the disk. A file that is no photo stops no other.
 
     Raises as `services.identify` does of what is asked; what is wrong with a file is its item's
     problem.
@@ -71,11 +97,23 @@ def receive(
     try:
         for index, data in enumerate(photos):
             items.append(_item(batch, index, data))
-        _store(actor, galleries, batch, items)
     except BaseException:
         _delete_unless_stored(batch, items)
         raise
-    return batch
+    return Taken(batch, items)
+
+
+def keep(actor: Actor, galleries: Sequence[Gallery], taken: Taken) -> Batch:
+    """Write down what was taken, and hand it to the workers.
+
+    In a transaction of the caller's that comes to nothing the files are left to `tidy`.
+    """
+    try:
+        _store(actor, galleries, taken.batch, taken.items)
+    except BaseException:
+        _delete_unless_stored(taken.batch, taken.items)
+        raise
+    return taken.batch
 
 
 def _item(batch: Batch, index: int, data: bytes) -> BatchItem:

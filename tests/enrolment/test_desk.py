@@ -8,6 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from audit.models import AuditEntry
+from common import idempotency
 from enrolment import desk
 from identification.models import Probe, Search
 from people.models import Gallery, Person, Role
@@ -154,6 +155,30 @@ def test_what_is_refused(
     ):
         assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert nothing_was_made()
+
+
+def test_a_request_sent_again_makes_nobody_twice(
+    operator: APIClient, gallery: Gallery, lfw: Lfw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the process dies as it answers: the person and the answer are one transaction."""
+    operator.credentials(**operator._credentials, HTTP_IDEMPOTENCY_KEY="key")
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "_remember", die)
+        with pytest.raises(KeyboardInterrupt):
+            at_desk(operator, gallery, lfw.bytes(WHO, 1), document=upload(lfw.bytes(WHO, 3)))
+    assert nothing_was_made()
+
+    first, again = (
+        at_desk(operator, gallery, lfw.bytes(WHO, 1), document=upload(lfw.bytes(WHO, 3)))
+        for _ in range(2)
+    )
+    assert (first.status_code, again.json()) == (202, first.json())
+    assert again["Idempotent-Replayed"] == "true"
+    assert (Person.objects.count(), Photo.objects.count()) == (1, 1)
 
 
 def test_a_taken_external_id_leaves_nothing_half_done(

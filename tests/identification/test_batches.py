@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import ApiKey
 from audit.models import AuditEntry
+from common import idempotency
 from embedder.errors import TemplateError
 from embedder.stream import Outcome
 from enrolment.services import delete_photo, erase
@@ -268,6 +270,29 @@ def test_the_same_request_again_is_the_same_batch(
     assert once.json() == again.json()
     assert again.headers["Idempotent-Replayed"] == "true"
     assert (Batch.objects.count(), len(probes(media))) == (1, 1)
+
+
+def test_a_batch_and_its_answer_are_one_transaction(
+    viewer: APIClient, gallery: Gallery, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies between the two has stored nothing but files, which `tidy` finds."""
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(idempotency, "_remember", die)
+        with pytest.raises(KeyboardInterrupt):
+            send(viewer, gallery, nobody(), headers={"Idempotency-Key": "k"})
+    assert not Batch.objects.exists()
+    (left,) = probes(media)
+
+    assert send(viewer, gallery, nobody(), headers={"Idempotency-Key": "k"}).status_code == 202
+    assert Batch.objects.count() == 1
+    old = (timezone.now() - timedelta(hours=2)).timestamp()
+    os.utime(left, (old, old))
+    assert batches.remove_orphan_files() == 1
+    assert not left.exists()
 
 
 def test_a_gallery_may_want_to_know_why(viewer: APIClient, gallery: Gallery, media: Path) -> None:
