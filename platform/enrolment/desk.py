@@ -84,15 +84,6 @@ def look_at(actor: Actor, gallery: Gallery, live: bytes, document: bytes | None)
         )
     intake = examine(live)
     verification = None if document is None else _verified(actor, gallery, policy, document, live)
-<<<<<<< HEAD
-    search = _looked_up(actor, gallery, policy, live)
-    with transaction.atomic():
-        person = create_person(actor, gallery, **fields)
-        photo, _ = receive(actor, gallery, person, intake)
-        if search is not None:
-            give_probes_to(person, search.search)
-    return Enrolled(person, photo, verification, search)
-=======
     return Arrived(intake, verification, _looked_up(actor, gallery, policy, live))
 
 
@@ -106,8 +97,9 @@ def enrol_at_desk(actor: Actor, gallery: Gallery, arrived: Arrived, **fields: An
     """
     person = create_person(actor, gallery, **fields)
     photo, _ = receive(actor, gallery, person, arrived.intake)
+    if arrived.search is not None:
+        give_probes_to(person, arrived.search.search)
     return Enrolled(person, photo, arrived)
->>>>>>> ledger
 
 
 def _verified(
