@@ -1,5 +1,6 @@
 """Use cases on enrolled people: in and out of searches, removing photos, erasing."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
@@ -23,6 +24,9 @@ from .admitting import begin_admission
 from .fusion import merged_into, refresh_templates
 from .ledger_file import write_down
 from .models import Erasure
+
+# What rooms above this one hold of somebody, and remove in the transaction of the erasure.
+also_erase: list[Callable[[Person], None]] = []
 
 
 @transaction.atomic
@@ -149,6 +153,8 @@ def _erase_one(actor: Actor, person: Person, *, replayed: bool) -> Erasure:
     if is_new:
         transaction.on_commit(lambda: write_down(erasure))
     _record(actor, "person.erase", person, **({"replayed": True} if replayed else {}))
+    for forget in also_erase:
+        forget(person)
     IdempotentRequest.objects.filter(body__contains=str(person.public_id)).delete()
     person.delete()
     return erasure

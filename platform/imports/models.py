@@ -129,6 +129,7 @@ class ImportItem(models.Model):
         ]
         indexes = [
             models.Index(fields=["job", "state", "number"], name="import_items_of_state"),
+            models.Index(fields=["external_id"], name="import_items_of_person"),
             models.Index(
                 fields=["leased_until"],
                 condition=Q(state=ItemState.WORKING),

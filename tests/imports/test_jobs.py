@@ -11,6 +11,7 @@ import pytest
 
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound
+from enrolment.services import erase
 from imports import working
 from imports.jobs import change, job_for, make_job, progress, release_held_by, retry_failed
 from imports.models import ImportItem, ImportJob, ItemState, JobState
@@ -218,6 +219,16 @@ def test_a_source_that_can_t_be_read_fails_with_its_reason(
         if job.state == JobState.FAILED:
             assert job.code == "unusable_source"
             assert job.text
+
+
+def test_whoever_is_erased_is_not_named_by_an_import(gallery: Gallery, archive: Path) -> None:
+    job = imported(gallery, archive)
+    erase(SYSTEM, Person.objects.get(external_id="Hans_Blix"))
+    assert "Blix" not in str(list(ImportItem.objects.values()))
+    assert "Blix" not in str(list(ImportJob.objects.values()))
+    counts = progress(job)
+    assert (counts.files, counts.enrolled, counts.rejected) == (9, 7, 2)
+    assert "Rumsfeld" in str(list(ImportItem.objects.values()))
 
 
 def test_who_may_do_what(gallery: Gallery, archive: Path) -> None:
