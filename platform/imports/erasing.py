@@ -25,9 +25,10 @@ def forget_person(person: Person) -> None:
 
 def _forget_examples(job: ImportJob, person: Person) -> None:
     """A plan shows the names of some files that can't be used."""
-    examples = (job.plan or {}).get("examples", [])
+    plan = job.plan or {}
+    examples = plan.get("examples", [])
     named = [each for each in (person.external_id, person.name) if each]
     kept = [each for each in examples if not any(name in each["name"] for name in named)]
     if len(kept) < len(examples):
-        job.plan["examples"] = kept
+        job.plan = {**plan, "examples": kept}
         job.save(update_fields=["plan"])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rest_framework.test import APIClient
 
+from identification.models import Search
 from people.models import Gallery, Role
 from tests.conftest import Lfw
 from tests.factories import SYSTEM, PersonFactory, bulk_templates
@@ -126,6 +127,7 @@ def test_thresholds_follow_a_gallery_that_grows_while_it_is_searched(
         assert face["candidates"][0]["person"]["name"] == PEOPLE[0]
         asked[body["thresholds"]["tier"]] = (body["thresholds"], face["candidates"][0])
     (small, before), (large, after) = asked[1_000], asked[100_000]
+    assert [each.thresholds["tier"] for each in Search.objects.order_by("pk")] == [1_000, 100_000]
     assert small["match"] < large["match"]
     assert small["review"] < large["review"]
     assert before["score"] == pytest.approx(after["score"], abs=1e-6)
