@@ -237,7 +237,8 @@ def _ended(who: int, known: Person, second: Person) -> Second:
     asked = limits([second.gallery])
     assert asked is not None
     counts = (rows[0].face_count, rows[1].face_count)
-    return Second(who, counts, end, float(vectors[0] @ vectors[1]), asked.review)
+    threshold = asked.for_probe_of(counts[1]).review
+    return Second(who, counts, end, float(vectors[0] @ vectors[1]), threshold)
 
 
 def _photos_in_turn(trial: Trial, enrolled: Rows, strange: Rows, found: Found) -> None:

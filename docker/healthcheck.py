@@ -1,6 +1,6 @@
 """Exit code 0 while the process of this container does its work, else 1 with the reason.
 
-    python docker/healthcheck.py web|photos|index|maintenance|beat
+    python docker/healthcheck.py web|photos|index|maintenance|imports|beat
 
 Without Django, since it runs twice a minute in every container.
 """
@@ -67,10 +67,10 @@ def main() -> None:
         web()
     elif name == "beat":
         beat()
-    elif name in {"photos", "index", "maintenance"}:
+    elif name in {"photos", "index", "maintenance", "imports"}:
         worker(name)
     else:
-        sys.exit("usage: healthcheck.py web|photos|index|maintenance|beat")
+        sys.exit("usage: healthcheck.py web|photos|index|maintenance|imports|beat")
 
 
 if __name__ == "__main__":

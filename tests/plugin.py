@@ -19,6 +19,10 @@ for _variable in (
     "MEDIA_ROOT",
     "LEDGER_FILE",
     "LIKENESS_MODELS_DIR",
+    "IMPORT_ROOTS",
+    "IMPORT_URLS",
+    "IMPORT_BUCKETS",
+    "IMPORT_S3_ENDPOINT",
 ):
     os.environ.pop(_variable, None)
 

@@ -7,6 +7,7 @@ app.conf.include = [
     "workers.photos",
     "workers.vectors",
     "workers.admitting",
+    "workers.imports",
     "workers.maintenance",
 ]
 

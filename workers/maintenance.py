@@ -11,6 +11,7 @@ from common.queue import (
     MEASURE_RECALL,
     PROCESS_PHOTOS,
     REEMBED_PHOTOS,
+    WORK_ON_IMPORTS,
     enqueue,
 )
 from config.celery import app
@@ -20,6 +21,8 @@ from enrolment.ledger import sync
 from identification import batches
 from identification.probes import forget_old_probes
 from identification.rollup import roll_up
+from imports import jobs
+from imports.uploads import remove_old_uploads
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -43,6 +46,8 @@ def sweep() -> None:
         enqueue(REEMBED_PHOTOS)
     if due().exists():
         enqueue(ADMIT_PEOPLE)
+    if jobs.release_expired():
+        enqueue(WORK_ON_IMPORTS)
     for generation in generations_with_work():
         enqueue(APPLY_OUTBOX, str(generation))
 
@@ -104,7 +109,7 @@ def tidy() -> None:
     sync()
     answers, old_batches = forget_old(), batches.forget_old()
     lost, probes = forget_lost_workers(), forget_old_probes()
-    files = remove_orphan_files() + batches.remove_orphan_files()
+    files = remove_orphan_files() + batches.remove_orphan_files() + remove_old_uploads()
     logger.info(
         "removed %d files, %d remembered answers, %d batches, %d faces looked up, %d lost workers",
         files, answers, old_batches, probes, lost,

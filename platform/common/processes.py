@@ -59,6 +59,11 @@ def maintenance(name: str = "maintenance") -> Program:
     return _worker(name, "maintenance")
 
 
+def imports(name: str = "imports") -> Program:
+    """A worker for bulk imports, which yields to all others."""
+    return _worker(name, "imports")
+
+
 def beat() -> Program:
     """The clock: one of it in an installation."""
     schedule = str(beat_schedule())
@@ -75,6 +80,7 @@ WORKERS: Mapping[str, Callable[[str], Program]] = {
     "photos": photos,
     "index": index,
     "maintenance": maintenance,
+    "imports": imports,
 }
 
 

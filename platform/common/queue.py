@@ -17,6 +17,7 @@ REEMBED_PHOTOS = "photos.reembed"
 IDENTIFY_BATCHES = "photos.identify_batches"
 APPLY_OUTBOX = "vectors.apply_outbox"
 ADMIT_PEOPLE = "enrolment.admit"
+WORK_ON_IMPORTS = "imports.work"
 MEASURE_RECALL = "maintenance.measure_recall"
 
 

@@ -57,6 +57,7 @@ task_routes = {
     "photos.*": {"queue": "photos"},
     "vectors.*": {"queue": "index"},
     "enrolment.admit": {"queue": "index"},
+    "imports.*": {"queue": "imports"},
     # Prompt, unlike the rest of what runs by the clock.
     "maintenance.sweep": {"queue": "index"},
     "maintenance.*": {"queue": "maintenance"},

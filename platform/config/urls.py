@@ -15,6 +15,7 @@ from identification.api import DetectView, IdentifyView, VerifyView
 from identification.batch_api import BatchesView, BatchView
 from identification.search_api import SearchProbeView, SearchViewSet
 from identification.telemetry_api import TelemetryView
+from imports.api import ImportItemViewSet, ImportViewSet
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from photos.api import FaceViewSet
@@ -29,12 +30,14 @@ router.register("faces", FaceViewSet)
 router.register("calibrations", CalibrationViewSet)
 router.register("searches", SearchViewSet)
 router.register("reviews", ReviewViewSet)
+router.register("imports", ImportViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),
     path("galleries/<uuid:id>/thresholds", ThresholdsView.as_view()),
     path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),
+    path("imports/<uuid:id>/items", ImportItemViewSet.as_view({"get": "list"})),
     path("enrolments", EnrolmentView.as_view()),
     path("changes/<uuid:id>/undo", UndoChangeView.as_view()),
     path("galleries/<uuid:id>/telemetry", TelemetryView.as_view()),

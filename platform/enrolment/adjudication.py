@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.actors import Actor, system
 from audit.services import record
 from common.errors import Conflict
+from identification.models import Probe
 from identification.probes import forget_probe
 from people.access import require
 from people.locks import lock_people
@@ -59,11 +60,12 @@ def undo(actor: Actor, review: Review, *, reason: str = "") -> Review:
     """Take a decision and all that followed from it back; the review is open again.
 
     Raises:
-        Forbidden: the actor is no reviewer of the gallery.
+        Forbidden: the actor is no reviewer of the gallery; what several have decided takes an
+            administrator to undo.
         Conflict: it isn't decided (`review_state`), or what followed was changed since, which has
             to be undone first (`merged`, `undone`, `photo_state`).
     """
-    require(actor, review.gallery, Role.REVIEWER)
+    require(actor, review.gallery, Role.REVIEWER if review.reviewers == 1 else Role.ADMIN)
     review = _locked(review)
     if review.state != State.DECIDED:
         raise Conflict(
@@ -75,12 +77,31 @@ def undo(actor: Actor, review: Review, *, reason: str = "") -> Review:
 
 
 def _locked(review: Review) -> Review:
-    candidates = review.candidates.values_list("person", flat=True)
-    concerned = {*candidates, *([review.person_id] if review.person_id else [])}
+    """The review as it is now, locked, and with it everybody whom its decision can touch."""
+    concerned = _concerned(review)
     lock_people(concerned)
     if review.photo_id is not None:
         lock_photo(review.photo_id)
-    return lock_review(review.pk)
+    locked = lock_review(review.pk)
+    if not _concerned(locked) <= concerned:
+        raise Conflict(
+            "Who is whom was changed in this very moment. Look, and try again.", code="changed"
+        )
+    return locked
+
+
+def _concerned(review: Review) -> set[int]:
+    """The keys of the person, the candidates, and whoever they turned out to be."""
+    people = Person.objects.filter(
+        Q(candidate_in__review=review) | Q(reviews=review) | Q(photos__reviews=review)
+    )
+    asked = list(people.select_related("merged_into").distinct())
+    changes = review.changes.values_list("person", "other")
+    return {
+        *(each.pk for each in asked),
+        *(root_of(each).pk for each in asked),
+        *(key for pair in changes for key in pair),
+    }
 
 
 # --- Somebody new who is like somebody enrolled ---------------------------------------------------
@@ -100,6 +121,14 @@ def _decide_duplicate(actor: Actor, review: Review) -> None:
 
 
 def _undo_duplicate(actor: Actor, review: Review, reason: str) -> None:
+    others = Review.objects.filter(kind=Kind.DUPLICATE, state=State.OPEN, person=review.person)
+    other = others.first()
+    if other is not None:
+        raise Conflict(
+            "Another review asks about this person meanwhile. Decide that one first.",
+            code="in_review",
+            review=str(other.public_id),
+        )
     for change in review.changes.filter(undone_at=None).order_by("-pk"):
         take_back(actor, change, reason)
     person = _person(review)
@@ -202,10 +231,23 @@ def drop_from_reviews(people: Sequence[Person]) -> None:
     """
     for review in only_candidate_in(people).distinct():
         withdraw(ERASING, review, "erased")
-        if review.kind == Kind.DUPLICATE and review.person is not None:
+        if review.person is not None and review.person.held == Held.DUPLICATE:
             # Those whom nobody asked about may be like them, too: they are looked for anew.
             hold(review.person, Held.CHECKING)
             await_admission(review.person)
+    for review in _without_a_face(people):
+        withdraw(ERASING, review, "erased")
+
+
+def _without_a_face(people: Sequence[Person]) -> list[Review]:
+    """Open reviews of lookups whose face goes with one of these people."""
+    going = Probe.objects.filter(
+        person__in=people,
+        search__public_id=OuterRef("search"),
+        number=OuterRef("face_number"),
+    )
+    asked = Review.objects.filter(Exists(going), kind=Kind.SEARCH, state=State.OPEN)
+    return list(asked.select_related("gallery"))
 
 
 _ACTS: dict[Kind, Callable[[Actor, Review], None]] = {

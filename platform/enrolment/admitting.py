@@ -37,8 +37,8 @@ from vectors.models import PersonTemplate
 from vectors.selectors import Match, search
 from vectors.services import touch_templates
 
-from .identities import kept_apart_from
 from .models import Admission, Stage
+from .selectors import kept_apart_from, most_kept_apart
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +184,9 @@ def _look_for(gallery: Gallery, rows: Sequence[Admission], asked: Limits) -> dic
         ).values_list("person_id", "pk", "version", "face_count", "vector")
     )
     probes = decode_many(bytes(vector) for *_, vector in templates)
-    matches = search([gallery], probes, MOST_ALIKE + 1)
+    # Those who are somebody else for certain take nobody's place.
+    apart = most_kept_apart(person_id for person_id, *_ in templates)
+    matches = search([gallery], probes, MOST_ALIKE + 1 + apart)
     seen = {}
     for (person_id, pk, version, photos, _), found in zip(templates, matches, strict=True):
         own = asked.for_probe_of(photos)
@@ -194,7 +196,7 @@ def _look_for(gallery: Gallery, rows: Sequence[Admission], asked: Limits) -> dic
 
 def _alike(person_id: int, found: Sequence[Match], threshold: float) -> list[Match]:
     others = [each for each in found if each.person_id != person_id]
-    return [each for each in others if each.score >= threshold][:MOST_ALIKE]
+    return [each for each in others if each.score >= threshold]
 
 
 @transaction.atomic
@@ -242,7 +244,8 @@ def _still_alike(person: Person, alike: Sequence[Match], people: dict[int, Perso
     """Those who can be found still, and of whom nobody has said that they are somebody else."""
     apart = kept_apart_from(person) if alike else set()
     found = [each for each in alike if each.person_id in people]
-    return [each for each in found if people[each.person_id].active and each.person_id not in apart]
+    still = [each for each in found if people[each.person_id].active]
+    return [each for each in still if each.person_id not in apart][:MOST_ALIKE]
 
 
 def _look_again(

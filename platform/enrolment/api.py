@@ -4,7 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiResponse,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.parsers import MultiPartParser
@@ -20,7 +25,7 @@ from people import api as people_api
 from people import services as people_services
 from people.access import gallery_for
 from people.api import PersonCreateSerializer, PersonSerializer
-from people.models import Person, Role, SeveralFaces
+from people.models import Held, Person, Role, SeveralFaces
 from people.selectors import person_for
 from photos import api as photos_api
 from photos.api import PhotoSerializer
@@ -28,6 +33,7 @@ from photos.intake import examine
 from photos.models import Photo
 from photos.selectors import photo_for
 from photos.services import process_again, receive
+from reviews.models import Kind
 
 from . import services
 from .identity_api import IdentityMixin
@@ -90,12 +96,53 @@ class BatchSerializer(serializers.Serializer[Any]):
     results = BatchResultSerializer(many=True)
 
 
+class ResemblingSerializer(serializers.Serializer[Any]):
+    """Somebody enrolled whom a person resembles."""
+
+    person = serializers.UUIDField(source="person.public_id")
+    score = serializers.FloatField()
+    stranger_rate = serializers.FloatField()
+
+
+class DoubtSerializer(serializers.Serializer[Any]):
+    """Why somebody new is held."""
+
+    review = serializers.UUIDField(source="public_id", help_text="For reviewers.")
+    resembling = ResemblingSerializer(many=True, source="candidates.all")
+
+
+class PersonDetailSerializer(PersonSerializer):
+    """Somebody in a gallery, and whom they resemble if they are held for it."""
+
+    doubt = serializers.SerializerMethodField(
+        help_text="Whom they resemble, while they are `duplicate` or `refused`; else null."
+    )
+
+    class Meta(PersonSerializer.Meta):
+        fields = [*PersonSerializer.Meta.fields, "doubt"]
+
+    @extend_schema_field(DoubtSerializer(allow_null=True))
+    def get_doubt(self, person: Person) -> Any:
+        """The latest review of whether they are somebody else."""
+        if person.held not in (Held.DUPLICATE, Held.REFUSED):
+            return None
+        reviews = person.reviews.filter(kind=Kind.DUPLICATE).order_by("-pk")
+        latest = reviews.prefetch_related("candidates__person").first()
+        return None if latest is None else DoubtSerializer(latest).data
+
+
 @extend_schema_view(
     list=extend_schema(summary="List and search people"),
-    retrieve=extend_schema(summary="Show a person"),
+    retrieve=extend_schema(
+        summary="Show a person, and why they are held", responses=PersonDetailSerializer
+    ),
 )
 class PersonViewSet(IdentityMixin, people_api.PersonViewSet):
     """People: who can be found, and who turned out to be whom."""
+
+    def get_serializer_class(self) -> type[PersonSerializer]:
+        """One alone comes with the reason why they are held."""
+        return PersonDetailSerializer if self.action == "retrieve" else PersonSerializer
 
     @extend_schema(
         summary="Add a person",

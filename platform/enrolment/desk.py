@@ -16,11 +16,12 @@ from django.db import transaction
 from accounts.actors import Actor
 from audit.services import record
 from common.errors import Conflict, Problem, Unprocessable
+from identification.probes import give_probes_to
 from identification.selectors import Candidate
 from identification.services import Identification, Probes, identify
 from identification.verification import Verification, verify
 from people.access import require
-from people.models import Gallery, Person, Role
+from people.models import Gallery, Person, Role, SeveralFaces
 from people.services import create_person
 from photos.intake import Intake, examine
 from photos.models import Photo
@@ -30,7 +31,15 @@ from thresholds.models import Duplicates, Policy
 from thresholds.selectors import policy_of
 from vectors.errors import IndexUnavailable
 
+from .choice import RIVAL_SHARE
+
 REASON = "enrolment"
+# The face that is looked up is the one that will be enrolled.
+_WANTED = {
+    SeveralFaces.REJECT: Probes.ALL,
+    SeveralFaces.CENTRAL: Probes.CENTRAL,
+    SeveralFaces.LARGEST: Probes.LARGEST,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,8 @@ def enrol_at_desk(actor: Actor, gallery: Gallery, arrived: Arrived, **fields: An
     """
     person = create_person(actor, gallery, **fields)
     photo, _ = receive(actor, gallery, person, arrived.intake)
+    if arrived.search is not None:
+        give_probes_to(person, arrived.search.search)
     return Enrolled(person, photo, arrived)
 
 
@@ -132,7 +143,8 @@ def _looked_up(
     actor: Actor, gallery: Gallery, policy: Policy, live: bytes
 ) -> Identification | None:
     try:
-        found = identify(actor, [gallery], live, faces=Probes.LARGEST, reason=REASON, queue=False)
+        wanted = _WANTED[SeveralFaces(gallery.several_faces)]
+        found = identify(actor, [gallery], live, faces=wanted, reason=REASON, queue=False)
     except IndexUnavailable:
         return None
     if not found.lookups:
@@ -141,6 +153,8 @@ def _looked_up(
             "turned to the camera.",
             code="no_face",
         )
+    if gallery.several_faces == SeveralFaces.REJECT:
+        _check_alone(found)
     alike = likely(found)
     if alike and policy.duplicates == Duplicates.BLOCK:
         _refuse(actor, gallery, "likely_duplicate", search=str(found.search))
@@ -153,11 +167,23 @@ def _looked_up(
     return found
 
 
+def _check_alone(found: Identification) -> None:
+    """As enrolment will judge the photo: faces far behind are nobody's rivals."""
+    widths = [each.face.detection.box.width for each in found.lookups]
+    rivals = sum(1 for each in widths if each >= RIVAL_SHARE * max(widths))
+    if rivals > 1:
+        raise Unprocessable(
+            f"The live photo shows {rivals} faces. Take one of a single person.",
+            code="several_faces",
+        )
+
+
 def likely(search: Identification) -> list[tuple[Candidate, float]]:
     """Those enrolled who may be the one looked up, each with its stranger_rate."""
     if search.limits is None or not search.lookups:
         return []
-    (lookup,) = search.lookups
+    # Others are far behind: `_check_alone`.
+    lookup = max(search.lookups, key=lambda each: each.face.detection.box.width)
     if lookup.decision == Decision.NO_MATCH:
         return []
     rated = zip(lookup.candidates, lookup.stranger_rates, strict=False)

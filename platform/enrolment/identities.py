@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -21,39 +21,12 @@ from people.locks import lock_people
 from people.models import Held, Person, Role
 from people.services import create_person
 from photos.models import Photo, PhotoState
-from reviews.models import Review
+from reviews.models import Candidate, Kind, Review, State
 
+from .admitting import await_admission, begin_admission
 from .fusion import refresh_templates
-from .models import Admission, IdentityChange, IdentityKind
-
-# --- Reading --------------------------------------------------------------------------------------
-
-
-def changes_of(person: Person) -> QuerySet[IdentityChange]:
-    """What was found out of somebody, the newest first."""
-    about = Q(person=person) | Q(other=person)
-    found = IdentityChange.objects.filter(about).select_related("person", "other", "review")
-    return found.order_by("-pk")
-
-
-def kept_apart_from(person: Person) -> set[int]:
-    """The keys of those who are somebody else, as a person has decided."""
-    pairs = (
-        _keeping_apart().filter(Q(person=person) | Q(other=person)).values_list("person", "other")
-    )
-    return {each for pair in pairs for each in pair} - {person.pk}
-
-
-def _keeping_apart() -> QuerySet[IdentityChange]:
-    kinds = [IdentityKind.APART, IdentityKind.SPLIT]
-    return IdentityChange.objects.filter(kind__in=kinds, undone_at=None)
-
-
-def _apart(person: Person, other: Person) -> IdentityChange | None:
-    """What keeps two people apart."""
-    either = Q(person=person, other=other) | Q(person=other, other=person)
-    return _keeping_apart().filter(either).order_by("pk").first()
-
+from .models import Admission, IdentityChange, IdentityKind, Stage
+from .selectors import keeping_apart
 
 # --- Changing -------------------------------------------------------------------------------------
 
@@ -70,11 +43,12 @@ def merge(
         Forbidden: the actor decides nothing in the gallery.
         Unprocessable: they are one (`same_person`), or of two galleries (`other_gallery`).
         Conflict: one of them was merged before (`merged`), `person` is held (`held`), or it was
-            decided that they are two people (`kept_apart`).
+            decided that they are two people (`kept_apart`); reviewers are asked about `other`
+            (`in_review`): they decide.
     """
     person, other = _locked_pair(actor, person, other)
     _check_free(person, other)
-    apart = _apart(person, other)
+    apart = keeping_apart(person, other)
     if apart is not None:
         raise Conflict(
             "It was decided that they are two people. Undo that first.",
@@ -87,6 +61,9 @@ def merge(
             "decide first.",
             code="held",
         )
+    if review is None:
+        _check_not_asked(other)
+    returned = _swap_for_enrolled(other, person)
     change = IdentityChange(
         kind=IdentityKind.MERGE,
         person=person,
@@ -95,7 +72,8 @@ def merge(
         review=review,
         held_before=other.held,
         active_before=other.active,
-        moved=_move(_photos_to_move(other, person), person),
+        moved=[*_move(_photos_to_move(other, person), person), *returned],
+        returned=list(returned.values()),
     )
     Admission.objects.filter(person=other).delete()
     other.active, other.held, other.merged_into = False, Held.MERGED, person
@@ -111,22 +89,23 @@ def split(
 ) -> IdentityChange:
     """Some photos are of somebody else, who becomes a person of their own. `fields` are theirs.
 
-    The two are kept apart from then on.
+    The two are kept apart from then on. Whoever is new is looked for among those enrolled.
 
     Raises:
         Forbidden: the actor decides nothing in the gallery.
         NotFound: a photo is not this person's.
         Unprocessable: none is named, or none would be left (`nothing_to_split`).
-        Conflict: they were merged into another (`merged`), or the new one's external id is taken.
+        Conflict: they were merged into another (`merged`), are held (`held`), or the new one's
+            external id is taken.
     """
     require(actor, person.gallery, Role.REVIEWER)
     person = _locked(person)
     _check_free(person)
+    if person.held:
+        raise Conflict("This person is held back: let a reviewer decide first.", code="held")
     chosen = _chosen_photos(person, photos)
     other = create_person(actor, person.gallery, **fields)
     other = lock_people([other.pk])[other.pk]
-    other.admitted_at = timezone.now()
-    other.save(update_fields=["admitted_at"])
     change = IdentityChange(
         kind=IdentityKind.SPLIT,
         person=person,
@@ -136,7 +115,10 @@ def split(
     )
     refresh_templates(person)
     refresh_templates(other)
-    return _noted(actor, change)
+    noted = _noted(actor, change)
+    if other.templates.exists():
+        begin_admission(other)
+    return noted
 
 
 @transaction.atomic
@@ -150,7 +132,7 @@ def keep_apart(
     """
     person, other = _locked_pair(actor, person, other)
     _check_free(person, other)
-    known = _apart(person, other)
+    known = keeping_apart(person, other)
     if known is not None:
         return known
     change = IdentityChange(
@@ -218,8 +200,16 @@ def _check_last(change: IdentityChange) -> None:
         gallery=change.gallery_id, undone_at=None, pk__gt=change.pk
     )
     people = [change.person_id, change.other_id]
-    touching = later.filter(Q(person__in=people) | Q(other__in=people)).order_by("-pk")
-    for each in touching:
+    # The merge with which a split is undone only puts back what the split had moved.
+    undone_splits = IdentityChange.objects.filter(
+        kind=IdentityKind.SPLIT,
+        undone_at__isnull=False,
+        person=OuterRef("person"),
+        other=OuterRef("other"),
+    )
+    putting_back = Q(Exists(undone_splits), kind=IdentityKind.MERGE)
+    touching = later.filter(Q(person__in=people) | Q(other__in=people)).exclude(putting_back)
+    for each in touching.order_by("-pk"):
         if set(each.moved) & set(change.moved):
             raise Conflict(
                 "Some of these photos were moved once more since. Undo that first.",
@@ -241,13 +231,19 @@ def _fetch(change: IdentityChange, person: Person) -> None:
 def _separate(change: IdentityChange, person: Person, other: Person) -> None:
     other.active, other.held, other.merged_into = change.active_before, change.held_before, None
     other.save(update_fields=["active", "held", "merged_into", "updated_at"])
+    returned = Photo.objects.filter(public_id__in=change.returned, person=other)
+    back = list(returned.values_list("pk", flat=True))
+    _move(returned, None)
     moved = Photo.objects.filter(public_id__in=change.moved, person=person)
     theirs = Photo.objects.filter(person=other).values("original")
     _move(moved.exclude(original__in=theirs), other)
-    if other.held == Held.CHECKING:
-        Admission.objects.get_or_create(person=other)
+    _move(Photo.objects.filter(pk__in=back), person)
     refresh_templates(person)
     refresh_templates(other)
+    if other.held == Held.CHECKING:
+        await_admission(other)
+    elif other.active:
+        await_admission(other, Stage.AFTER)  # who came meanwhile could not find them
 
 
 # --- Pieces ---------------------------------------------------------------------------------------
@@ -291,6 +287,33 @@ def _photos_to_move(other: Person, person: Person) -> QuerySet[Photo]:
     return Photo.objects.filter(person=other).exclude(original__in=known)
 
 
+def _swap_for_enrolled(other: Person, person: Person) -> dict[str, str]:
+    """Of the same bytes under both, let the one who is kept have the photo that counts.
+
+    Returns the photos that `person` got and, for each, the one that `other` got for it.
+    """
+    enrolled = Photo.objects.filter(person=other, state=PhotoState.ENROLLED)
+    useless = Photo.objects.filter(person=person).exclude(state=PhotoState.ENROLLED)
+    swapped = {}
+    for good in enrolled.filter(original__in=useless.values("original")).order_by("pk"):
+        bad = useless.get(original=good.original_id)
+        _move(Photo.objects.filter(pk=good.pk), None)
+        _move(Photo.objects.filter(pk=bad.pk), other)
+        _move(Photo.objects.filter(pk=good.pk), person)
+        swapped[str(good.public_id)] = str(bad.public_id)
+    return swapped
+
+
+def _check_not_asked(person: Person) -> None:
+    asked = Review.objects.filter(person=person, kind=Kind.DUPLICATE, state=State.OPEN).first()
+    if asked is not None:
+        raise Conflict(
+            "Reviewers are asked who this is. Decide the review.",
+            code="in_review",
+            review=str(asked.public_id),
+        )
+
+
 def _chosen_photos(person: Person, public_ids: Sequence[UUID]) -> QuerySet[Photo]:
     own = Photo.objects.filter(person=person)
     chosen = own.filter(public_id__in=public_ids)
@@ -306,12 +329,16 @@ def _chosen_photos(person: Person, public_ids: Sequence[UUID]) -> QuerySet[Photo
     return chosen
 
 
-def _move(photos: QuerySet[Photo], to: Person) -> list[str]:
-    """Give photos to another person; which they were."""
+def _move(photos: QuerySet[Photo], to: Person | None) -> list[str]:
+    """Give photos to another person, or for a moment to nobody; which they were."""
     moved = list(photos.select_for_update(of=("self",)).order_by("pk"))
     keys = [each.pk for each in moved]
     Photo.objects.filter(pk__in=keys).update(person=to, updated_at=timezone.now())
-    Review.objects.filter(photo__in=keys).update(person=to)
+    if to is not None:
+        # Whether they fit is asked of whom they are given to.
+        asked = Review.objects.filter(photo__in=keys, kind=Kind.MISFIT)
+        Candidate.objects.filter(review__in=asked.values("pk")).update(person=to)
+        asked.update(person=to)
     return [str(each.public_id) for each in moved]
 
 

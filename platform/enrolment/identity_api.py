@@ -17,7 +17,7 @@ from common.idempotency import idempotent
 from people.models import Person, Role
 from people.selectors import person_for, visible_people
 
-from . import identities
+from . import identities, selectors
 from .models import IdentityChange
 from .review_api import ReasonSerializer
 
@@ -116,7 +116,7 @@ class IdentityMixin(ActorMixin):
     @action(detail=True, methods=["get"], pagination_class=None)
     def changes(self, request: Request, **kwargs: Any) -> Response:
         """The newest first, undone ones among them."""
-        found = identities.changes_of(self._of(Role.VIEWER))
+        found = selectors.changes_of(self._of(Role.VIEWER))
         return Response(IdentityChangeSerializer(found, many=True).data)
 
     def _paired(self, request: Request, act: Any) -> Response:

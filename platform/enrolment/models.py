@@ -93,6 +93,7 @@ class IdentityChange(PublicModel):
     actor = models.CharField(max_length=ACTOR_LENGTH)
     reason = models.CharField(max_length=REASON_LENGTH, blank=True)
     moved = models.JSONField(default=list)
+    returned = models.JSONField(default=list, help_text="Photos that `other` got in exchange.")
     held_before = models.CharField(max_length=10, choices=Held, blank=True)
     active_before = models.BooleanField(default=True)
     undone_at = models.DateTimeField(null=True, blank=True)

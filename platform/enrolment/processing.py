@@ -140,6 +140,17 @@ def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: 
     if model not in followed_models(photo.gallery_id):
         fail(photo, lease, "its gallery's model changed meanwhile")
         return
+    conclude(photo, person, info, found)
+
+
+def conclude(
+    photo: Photo, person: Person | None, info: ImageInfo, found: Sequence[FoundFace]
+) -> None:
+    """Bring a photo to its final state by the faces that its gallery's model found on it.
+
+    The caller holds the rows of the person and the photo.
+    """
+    model = photo.gallery.model
     choice = choose_on(photo, info, found, photo.gallery.gates)
     faces = store_faces(photo, model, found, choice.index, choice.code or NOT_CHOSEN)
     if choice.index is None:
@@ -161,6 +172,9 @@ def enrol_face(person: Person, photo: Photo, face: Face) -> None:
     note_missing(photo, made_by=face.model)
     if is_first and person.active:
         begin_admission(person)
+    elif is_first and not person.held:
+        person.admitted_at = None  # another face than the one that was looked for
+        person.save(update_fields=["admitted_at"])
 
 
 def _lock_person(photo: Photo) -> Person | None:

@@ -69,8 +69,12 @@ def change_person(actor: Actor, person: Person, **changes: Any) -> Person:
 def delete_photo(actor: Actor, photo: Photo) -> None:
     """Delete a photo with its faces; the person's template is made anew without it."""
     require(actor, photo.gallery, Role.OPERATOR)
-    person = lock_person(photo.person_id) if photo.person_id else None
-    remove([lock_photo(photo.pk)])
+    whose = Photo.objects.filter(pk=photo.pk).values_list("person", flat=True).first()
+    person = lock_person(whose) if whose else None
+    locked = lock_photo(photo.pk)
+    if locked.person_id != whose:
+        raise _changed()  # by a merge that was faster
+    remove([locked])
     if person is not None:
         refresh_templates(person)
     record(actor, "photo.delete", f"photo:{photo.public_id}", photo.gallery.public_id)
@@ -114,7 +118,16 @@ def _locked_for_erasure(person: Person) -> tuple[Person, list[Person]]:
     people = lock_people([*(each.pk for each in family), *waiting])
     if person.pk not in people:
         raise NotFound("person")
+    now = [person, *merged_into(people[person.pk])]
+    if {each.pk for each in now} != {each.pk for each in family}:
+        raise _changed()  # by a merge, or its undoing, that was faster
     return people[person.pk], [people[each.pk] for each in family[1:] if each.pk in people]
+
+
+def _changed() -> Conflict:
+    return Conflict(
+        "Who is whom was changed in this very moment. Look, and try again.", code="changed"
+    )
 
 
 def _erase_one(actor: Actor, person: Person, *, replayed: bool) -> Erasure:

@@ -6,7 +6,8 @@ long; a doubtful one that is queued for a reviewer is kept until it is decided.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,7 +15,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from embedder.images import DecodedImage, crop, encode_jpeg
-from people.models import Gallery
+from people.locks import lock_people
+from people.models import Gallery, Person
 from reviews.models import Kind, Review, State
 from reviews.services import Question, Resembling, open_review
 from thresholds.deciding import Decision, Limits
@@ -38,8 +40,9 @@ def keep_and_ask(
     the longest time counts. Returns each face's review, if it has one.
     """
     days = max(policy.keep_probe_days for policy in policies.values())
+    people = _locked(photo.lookups) if days or _is_queued(policies) else {}
     reviews = [
-        _ask(search, number, policies, asked, lookup) if asked else None
+        _ask(search, number, policies, asked, _of_those(people, lookup)) if asked else None
         for number, lookup in enumerate(photo.lookups)
     ]
     # Of a face that is before a reviewer already the picture is there.
@@ -48,15 +51,30 @@ def keep_and_ask(
     if kept:
         image = photo.image()
         for number in kept:
-            _keep(search, number, image, photo.lookups[number], days)
+            _keep(search, number, image, _of_those(people, photo.lookups[number]), days)
     return reviews
+
+
+def _is_queued(policies: Policies) -> bool:
+    return any(policy.doubtful == Doubtful.QUEUE for policy in policies.values())
+
+
+def _locked(lookups: Sequence[Lookup]) -> dict[int, Person]:
+    """The candidates who are still there, and stay until this is stored."""
+    return lock_people(each.person.pk for lookup in lookups for each in lookup.candidates)
+
+
+def _of_those(people: Mapping[int, Person], lookup: Lookup) -> Lookup:
+    """A lookup without the candidates who were erased since."""
+    there = [each for each in lookup.candidates if each.person.pk in people]
+    return replace(lookup, candidates=there)
 
 
 def _ask(
     search: Search, number: int, policies: Policies, asked: Limits, lookup: Lookup
 ) -> UUID | None:
     """The review of a doubtful face, in the gallery of its first candidate."""
-    if lookup.decision != Decision.REVIEW:
+    if lookup.decision != Decision.REVIEW or not lookup.candidates:
         return None
     gallery = lookup.candidates[0].person.gallery
     policy = policies[gallery.pk]
@@ -120,6 +138,11 @@ def kept_face(search: UUID, number: int) -> bytes | None:
     found = Probe.objects.filter(search__public_id=search, number=number)
     jpeg = found.values_list("jpeg", flat=True).first()
     return None if jpeg is None else bytes(jpeg)
+
+
+def give_probes_to(person: Person, search: UUID) -> None:
+    """The faces of a search are somebody's, and go with them: who was enrolled by them."""
+    Probe.objects.filter(search__public_id=search).update(person=person)
 
 
 def forget_probe(search: UUID, number: int) -> None:

@@ -75,6 +75,7 @@ class Source(models.TextChoices):
 
     API = "api"
     DEMO = "demo"
+    IMPORT = "import"
 
 
 class Photo(PublicModel):

@@ -59,10 +59,10 @@ def receive(
     if known is not None:
         return _choose_anew(actor, known, choice)
     fields = {**choice, "source": source}
-    saved = _save_file(gallery, intake)
+    saved = save_file(gallery, intake)
     try:
         with transaction.atomic():
-            photo, created = _store(person, saved, fields)
+            photo, created = store_photo(person, saved, fields)
             if created:
                 _announce(actor, photo)
     except BaseException:
@@ -70,7 +70,7 @@ def receive(
         raise
     if photo.original.public_id != saved.public_id:
         # Somebody else stored the same bytes a moment ago.
-        _delete_files([saved.file.name])
+        delete_files([saved.file.name])
     return photo, created
 
 
@@ -83,7 +83,7 @@ def _known(gallery: Gallery, person: Person | None, intake: Intake) -> Photo | N
 def _delete_unless_stored(saved: Original) -> None:
     """Delete the file of a row that isn't there: an error after the commit must not take it."""
     if not Original.objects.filter(public_id=saved.public_id).exists():
-        _delete_files([saved.file.name])
+        delete_files([saved.file.name])
 
 
 def _choose_anew(actor: Actor, known: Photo, choice: dict[str, Any]) -> tuple[Photo, bool]:
@@ -103,8 +103,8 @@ _ORIGINAL_FIELDS = (
 )  # fmt: skip
 
 
-def _save_file(gallery: Gallery, intake: Intake) -> Original:
-    """The file on the disk, and its row not yet in the database."""
+def save_file(gallery: Gallery, intake: Intake) -> Original:
+    """The file of a photo on the disk, and its row not yet in the database."""
     original = Original(
         gallery=gallery,
         sha256=intake.sha256,
@@ -119,7 +119,14 @@ def _save_file(gallery: Gallery, intake: Intake) -> Original:
     return original
 
 
-def _store(person: Person | None, saved: Original, fields: dict[str, Any]) -> tuple[Photo, bool]:
+def store_photo(
+    person: Person | None, saved: Original, fields: dict[str, Any]
+) -> tuple[Photo, bool]:
+    """The photo's rows, and whether they are new: the same bytes for a person are one photo.
+
+    In the caller's transaction. If `photo.original` is another than `saved`, the gallery has these
+    bytes already, and the file saved is to be deleted (`delete_files`).
+    """
     gallery = saved.gallery
     if person is not None:
         # An erasure under way ends first; then there is nobody to add to.
@@ -328,11 +335,12 @@ def remove(photos: Iterable[Photo]) -> int:
     orphans = list(originals.exclude(photos__isnull=False))
     Original.objects.filter(pk__in=[original.pk for original in orphans]).delete()
     names = [original.file.name for original in orphans]
-    transaction.on_commit(lambda: _delete_files(names))
+    transaction.on_commit(lambda: delete_files(names))
     return len(photos)
 
 
-def _delete_files(names: Iterable[str]) -> None:
+def delete_files(names: Iterable[str]) -> None:
+    """Delete files of originals. What can't be deleted now is found within the hour."""
     for name in names:
         try:
             default_storage.delete(name)

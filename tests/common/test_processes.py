@@ -33,6 +33,7 @@ def replaced(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         (("photos",), "photos"),
         (("index",), "index"),
         (("maintenance",), "maintenance"),
+        (("imports",), "imports"),
         (("beat",), "beat"),
     ],
 )

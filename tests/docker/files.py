@@ -12,8 +12,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
-OURS = ("prepare", "web", "photos", "index", "maintenance", "beat")
-LONG_RUNNING = ("web", "photos", "index", "maintenance", "beat")
+OURS = ("prepare", "web", "photos", "index", "maintenance", "imports", "beat")
+LONG_RUNNING = ("web", "photos", "index", "maintenance", "imports", "beat")
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([?-])([^}]*))?\}")
 
 

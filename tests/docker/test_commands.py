@@ -228,7 +228,7 @@ def test_redis_asks_for_its_password_and_stops_when_told(tmp_path: Path) -> None
 def test_a_check_fails_when_its_process_is_gone_and_each_stops_when_told(
     containers: Containers,
 ) -> None:
-    for service in ("beat", "photos", "index", "maintenance", "web"):
+    for service in ("beat", "photos", "index", "maintenance", "imports", "web"):
         assert containers.stop(service) == 0, containers.log_of(service).read_text()[-2000:]
     time.sleep(0.2)
 

@@ -230,6 +230,7 @@ _MARKS = {
     "photos": "photos@%h",
     "index": "index@%h",
     "maintenance": "maintenance@%h",
+    "imports": "imports@%h",
     "beat": "beat",
 }
 

@@ -185,6 +185,7 @@ def test_workers_that_end_leave_no_rows(tmp_path_factory: pytest.TempPathFactory
 
     with running(stack):
         eventually(
-            lambda: names() == ["clock", "index", "maintenance", "photos"], "all have signed"
+            lambda: names() == ["clock", "imports", "index", "maintenance", "photos"],
+            "all have signed",
         )
     assert names() == ["clock"]

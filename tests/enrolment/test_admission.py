@@ -295,13 +295,16 @@ def test_more_photos_of_somebody_admitted_are_no_news(gallery: Gallery, lfw: Lfw
     assert not Admission.objects.exists()
 
 
-def test_when_the_only_candidate_is_erased_the_other_is_let_in(gallery: Gallery) -> None:
+def test_when_the_only_candidate_is_erased_the_other_is_looked_for_anew(gallery: Gallery) -> None:
     first = admitted(gallery, unit(1))
     let_in(gallery)
     again = admitted(gallery, alike(1))
     let_in(gallery)
     assert Review.objects.get().person == again
     erase(SYSTEM, first)
+    again.refresh_from_db()
+    assert (again.active, again.held) == (False, Held.CHECKING)
+    let_in(gallery)
     again.refresh_from_db()
     assert (again.active, again.held) == (True, "")
     assert Review.objects.get().state == State.WITHDRAWN

@@ -95,7 +95,10 @@ def test_whoever_is_enrolled_already_is_said_at_once_and_then_reviewed(
     let_in(gallery)
     again = at_desk(operator, gallery, lfw.bytes(WHO, 3), name="Somebody Else").json()
     assert again["duplicates"]["decision"] in ("match", "review")
-    assert [each["id"] for each in again["duplicates"]["likely"]] == [first]
+    (alike,) = again["duplicates"]["likely"]
+    assert alike["person"]["id"] == first
+    assert alike["evidence"]["score"] == pytest.approx(alike["score"], abs=1e-5)
+    assert 0 < alike["stranger_rate"] < 0.5
     process()
     let_in(gallery)
     person = operator.get(f"/api/v1/people/{again['person']['id']}").json()

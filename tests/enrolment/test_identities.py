@@ -13,8 +13,9 @@ from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound, Problem, Unprocessable
 from enrolment import ledger
 from enrolment.fusion import refresh_templates
-from enrolment.identities import changes_of, keep_apart, kept_apart_from, merge, split, undo
+from enrolment.identities import keep_apart, merge, split, undo
 from enrolment.models import Erasure, IdentityChange
+from enrolment.selectors import changes_of, kept_apart_from
 from enrolment.services import erase, set_active
 from people.models import Gallery, Held, Person, Role
 from photos.intake import examine

@@ -89,6 +89,23 @@ def test_what_a_reviewer_sees(reviewer: APIClient, first: Person, again: Person)
     assert reviewer.get(f"{REVIEWS}/{review['id']}").json() == review
 
 
+def test_an_operator_sees_whom_somebody_held_resembles(
+    operator: APIClient, first: Person, again: Person
+) -> None:
+    shown = operator.get(f"/api/v1/people/{again.public_id}").json()
+    candidate = Review.objects.get().candidates.get()
+    assert shown["doubt"] == {
+        "review": str(Review.objects.get().public_id),
+        "resembling": [
+            {
+                "person": str(first.public_id), "score": candidate.score,
+                "stranger_rate": candidate.stranger_rate,
+            }
+        ],
+    }  # fmt: skip
+    assert operator.get(f"/api/v1/people/{first.public_id}").json()["doubt"] is None
+
+
 def test_the_same_person_is_merged_and_undone(
     reviewer: APIClient, gallery: Gallery, first: Person, again: Person
 ) -> None:

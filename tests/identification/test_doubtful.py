@@ -90,8 +90,11 @@ def test_a_doubtful_face_is_queued_and_forgotten_once_it_is_decided(
     # Whoever asked sees in the log what was decided.
     found = viewer.get(f"/api/v1/searches/{review['search']}").json()
     assert found["reviews"] == [
-        {"face": 0, "state": "decided", "verdict": "same", "person": answer["chosen"]}
-    ]
+        {
+            "id": face["review"], "face": 0, "state": "decided", "verdict": "same",
+            "person": answer["chosen"],
+        }
+    ]  # fmt: skip
 
 
 def test_a_doubtful_face_of_a_batch_is_queued_too(

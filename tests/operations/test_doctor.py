@@ -105,11 +105,12 @@ def test_a_database_and_nothing_else(tmp_path: Path) -> None:
 
     said = done.stdout
     start = (
-        "Start one (`make run`, or `manage.py start photos|index|maintenance`); its log says why "
-        "it ended."
+        "Start one (`make run`, or `manage.py start photos|index|maintenance|imports`); its log "
+        "says why it ended."
     )
     assert (
-        f"failed  workers      nobody takes tasks from index, maintenance, photos. {start}" in said
+        f"failed  workers      nobody takes tasks from imports, index, maintenance, photos. {start}"
+        in said
     )
     assert (
         "failed  clock        has never ticked. Start beat (`make run`, or `manage.py start "

@@ -36,7 +36,7 @@ from tests.factories import GalleryFactory
 from tests.fixtures import store
 
 GIB = 1024**3
-QUEUES = "index,maintenance,photos"
+QUEUES = "imports,index,maintenance,photos"
 
 
 # --- All at once --------------------------------------------------------------------------------
@@ -306,6 +306,7 @@ def test_a_queue_that_nobody_serves() -> None:
     sign(Sign("photos@here", "photos"))
     sign(Sign("index@here", "index"))
     sign(Sign("maintenance@here", "maintenance"))
+    sign(Sign("imports@here", "imports"))
     age("index@here", 600)
     found = workers.answering_workers()
     assert found.detail == ("nobody takes tasks from index; last seen: index@here, 10 min ago")
@@ -381,7 +382,7 @@ def test_without_its_rows_a_check_points_at_the_database(
 
 
 def test_the_queues_are_those_that_tasks_go_to() -> None:
-    assert broker.queue_names() == ["index", "maintenance", "photos"]
+    assert broker.queue_names() == ["imports", "index", "maintenance", "photos"]
 
 
 # --- The command --------------------------------------------------------------------------------

@@ -70,10 +70,10 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
     clock = {entry["task"] for entry in app.conf.beat_schedule.values()}
     sent_by_us = {
         queue.PROCESS_PHOTOS, queue.REEMBED_PHOTOS, queue.IDENTIFY_BATCHES, queue.APPLY_OUTBOX,
-        queue.ADMIT_PEOPLE,
+        queue.ADMIT_PEOPLE, queue.WORK_ON_IMPORTS,
     }  # fmt: skip
     assert ours == sent_by_us | clock
-    by_need = ("photos", "vectors", "enrolment")
+    by_need = ("photos", "vectors", "enrolment", "imports")
     assert {name for name in ours if name.partition(".")[0] not in by_need} == clock
 
 
@@ -86,6 +86,7 @@ def test_every_name_that_the_platform_sends_is_a_task() -> None:
         ("vectors.apply_outbox", "index"),
         ("maintenance.sweep", "index"),
         ("enrolment.admit", "index"),
+        ("imports.work", "imports"),
         ("maintenance.reconcile", "maintenance"),
         ("maintenance.measure_recall", "maintenance"),
         ("maintenance.roll_up", "maintenance"),

@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "reviews",
     "identification",
     "enrolment",
+    "imports",
     "operations",
 ]
 
@@ -181,6 +182,22 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = MAX_FILES_PER_UPLOAD
 
+# --- Bulk imports ---------------------------------------------------------------------------------
+
+# Folders of this machine that may be imported from, with all that is in them.
+IMPORT_ROOTS = env.folders("IMPORT_ROOTS")
+IMPORT_URLS = env.flag("IMPORT_URLS", default=False)
+IMPORT_BUCKETS = env.words("IMPORT_BUCKETS", [])
+# Empty: Amazon's own.
+IMPORT_S3_ENDPOINT = env.url("IMPORT_S3_ENDPOINT", "", ("http", "https"))
+# 100,000 photos, with room for folders and what doesn't belong there.
+IMPORT_MAX_FILES = env.number("IMPORT_MAX_FILES", 250_000, low=1, high=5_000_000)
+IMPORT_MAX_BYTES = env.number("IMPORT_MAX_GB", 500, low=1, high=100_000) * 1_000_000_000
+IMPORT_MAX_RATIO = env.number("IMPORT_MAX_RATIO", 100, low=2, high=1_000)
+IMPORT_MAX_MANIFEST_BYTES = (
+    env.number("IMPORT_MAX_MANIFEST_MB", 64, low=1, high=1_000) * 1024 * 1024
+)
+
 # --- The queue (a hint; rows are the work) -------------------------------------------------------
 
 CELERY_BROKER_URL = env.servers(
@@ -254,6 +271,8 @@ SPECTACULAR_SETTINGS = {
         "ReviewState": "reviews.models.State",
         "ReviewKind": "reviews.models.Kind",
         "IdentityKind": "enrolment.models.IdentityKind",
+        "ImportState": "imports.models.JobState",
+        "ImportItemState": "imports.models.ItemState",
     },
 }
 

@@ -86,6 +86,15 @@ def words(variable: str, default: list[str]) -> list[str]:
     return [word.strip() for word in raw.split(",") if word.strip()] if raw else default
 
 
+def folders(variable: str) -> list[Path]:
+    """Folders that may or may not be there, with absolute paths, separated by commas."""
+    found = [Path(word).expanduser() for word in words(variable, [])]
+    for path in found:
+        if not path.is_absolute() or len(path.parts) == 1:
+            raise fail(variable, f"has {str(path)!r}", "Name folders below / by absolute paths.")
+    return found
+
+
 def one_of(variable: str, default: str, choices: tuple[str, ...]) -> str:
     """One of the names given."""
     value = text(variable, default)

@@ -31,8 +31,9 @@ from common.admin import (
     problems_told,
     reason_given,
 )
-from enrolment.identities import changes_of, keep_apart, merge, split, undo
+from enrolment.identities import keep_apart, merge, split, undo
 from enrolment.models import IdentityChange, IdentityKind
+from enrolment.selectors import changes_of
 from people.models import Person
 from photos.models import Photo
 from vectors.codec import decode

@@ -23,8 +23,8 @@ WAITING_SECONDS = 600.0
 ASKING_SECONDS = 6.0
 
 _START = (
-    "Start one (`make run`, or `manage.py start photos|index|maintenance`); its log says why it "
-    "ended."
+    "Start one (`make run`, or `manage.py start photos|index|maintenance|imports`); its log says "
+    "why it ended."
 )
 
 

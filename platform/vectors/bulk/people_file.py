@@ -1,17 +1,14 @@
-"""A CSV file of people, as spreadsheets write it: UTF-8 or UTF-16, commas, semicolons or tabs."""
+"""A CSV file of people, as spreadsheets write it."""
 
-import codecs
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from common.tables import CsvTable, TableError
+
 from .errors import MissingColumns, UnusableFile
 from .rows import COLUMNS, IDS
 
-_MARKS = ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_DELIMITERS = ",;\t"
-_LONGEST_HEADER = 100_000
 _LONGEST_NUMBER = 10  # digits; a longer one fits nowhere
 _YES, _NO = {"", "true", "yes", "1"}, {"false", "no", "0"}
 
@@ -36,11 +33,9 @@ class PeopleFile:
         """
         self.path = path
         try:
-            with path.open("rb") as file:
-                start = file.read(2)
+            self._table = CsvTable(path.name, lambda: path.open("rb"))
         except OSError as error:
             raise UnusableFile(f"{path.name} can't be read: {error.strerror}.") from error
-        self._encoding = next((name for mark, name in _MARKS if start == mark), "utf-8-sig")
         self._header = self._read_header()
 
     def lines(self) -> Iterator[Line]:
@@ -75,27 +70,13 @@ class PeopleFile:
 
     def _cells(self, *, with_header: bool = False) -> Iterator[tuple[int, list[str]]]:
         """The number and cells of each line that has any."""
+        lines = self._table.lines()
         try:
-            with self.path.open(encoding=self._encoding, newline="") as file:
-                delimiter = _delimiter(file.readline(_LONGEST_HEADER))
-                file.seek(0)
-                reader = csv.reader(file, delimiter=delimiter)
-                rows = ((reader.line_num, cells) for cells in reader if cells)
-                if not with_header:
-                    next(rows, None)
-                yield from rows
-        except UnicodeError as error:
-            raise UnusableFile(
-                f"{self.path.name} is neither UTF-8 nor UTF-16 with a mark; save it as UTF-8."
-            ) from error
-        except csv.Error as error:
-            raise UnusableFile(
-                f"{self.path.name} is no CSV file after line {reader.line_num}: {error}."
-            ) from error
-
-
-def _delimiter(header: str) -> str:
-    return max(_DELIMITERS, key=header.count)
+            if not with_header:
+                next(lines, None)
+            yield from lines
+        except TableError as error:
+            raise UnusableFile(str(error)) from error
 
 
 def _value(name: str, text: str) -> Any:

@@ -18,7 +18,7 @@ from common.processes import DEFAULT_PORT, LOOPBACK, Program
 class Command(BaseCommand):
     help = (
         "Become one process: the web server, a photo worker, the index worker, the worker of "
-        "maintenance, or the clock. "
+        "maintenance, that of imports, or the clock. "
         "Run `manage.py prepare` once before; `manage.py up` runs all of them on one machine."
     )
 
@@ -37,7 +37,9 @@ class Command(BaseCommand):
         maintenance = kinds.add_parser(
             "maintenance", help="the worker that compares, measures and tidies by the clock"
         )
-        for name, parser_of in zip(processes.WORKERS, (photos, index, maintenance), strict=True):
+        imports = kinds.add_parser("imports", help="the worker of bulk imports")
+        workers = (photos, index, maintenance, imports)
+        for name, parser_of in zip(processes.WORKERS, workers, strict=True):
             parser_of.add_argument(
                 "--name",
                 type=_name,

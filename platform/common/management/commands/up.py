@@ -118,6 +118,7 @@ def process_specs(
         *(_worker(name, processes.photos(name), photo_env) for name in photo_names),
         _worker("index", processes.index(), env),
         _worker("maintenance", processes.maintenance(), env),
+        _worker("imports", processes.imports(), env),
         _beat(env),
     ]
 

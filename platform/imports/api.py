@@ -1,0 +1,340 @@
+"""Import jobs over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NoReturn
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponse, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import ReadViewSet
+from common.api import problem
+from common.errors import TooLarge
+from common.idempotency import idempotent
+from common.parsers import JSONParser
+from people.access import gallery_for
+from people.models import Role, SeveralFaces
+
+from . import jobs, report, uploads
+from .layouts import KINDS
+from .models import ImportItem, ImportJob, ItemState, JobState
+
+PIECE = 16 * 1024 * 1024
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+class SourceSerializer(serializers.Serializer[Any]):
+    """Where the photos are."""
+
+    kind = serializers.ChoiceField(choices=["archive", "folder", "bucket"])
+    path = serializers.CharField(
+        required=False, help_text="Of a folder on the server, under one of IMPORT_ROOTS."
+    )
+    bucket = serializers.CharField(required=False)
+    prefix = serializers.CharField(required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Each kind has its own fields. An archive is sent, and has none."""
+        wanted = {"archive": set(), "folder": {"path"}, "bucket": {"bucket"}}[attrs["kind"]]
+        allowed = wanted | {"kind"} | ({"prefix"} if attrs["kind"] == "bucket" else set())
+        for name in wanted - set(attrs):
+            raise serializers.ValidationError({name: "Say where they are."})
+        for name in set(attrs) - allowed:
+            raise serializers.ValidationError({name: "This kind of source has none."})
+        return attrs
+
+
+class LayoutSerializer(serializers.Serializer[Any]):
+    """How files become people."""
+
+    kind = serializers.ChoiceField(choices=list(KINDS))
+    separator = serializers.CharField(required=False, max_length=5)
+
+
+class ImportRequestSerializer(serializers.Serializer[Any]):
+    """A new job."""
+
+    gallery = serializers.UUIDField()
+    source = SourceSerializer()  # type: ignore[assignment]
+    layout = LayoutSerializer()
+    several_faces = serializers.ChoiceField(
+        choices=SeveralFaces.choices, required=False, help_text="Overrides the gallery's policy."
+    )
+    priority = serializers.IntegerField(
+        default=0, min_value=-10, max_value=10, help_text="The higher, the sooner."
+    )
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """How far a job is."""
+
+    files = serializers.IntegerField(help_text="All of these, but for the next two, add up to it.")
+    rate = serializers.FloatField(allow_null=True, help_text="Files a second.")
+    seconds_left = serializers.FloatField(allow_null=True)
+    waiting = serializers.IntegerField()
+    working = serializers.IntegerField()
+    enrolled = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    review = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    failed = serializers.IntegerField()
+
+
+class ImportSerializer(serializers.ModelSerializer[ImportJob]):
+    """An import job."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    gallery = serializers.UUIDField(source="gallery.public_id", read_only=True)
+    source = serializers.SerializerMethodField()  # type: ignore[assignment]
+    progress = serializers.SerializerMethodField()
+    plan = serializers.DictField(allow_null=True, read_only=True)
+
+    class Meta:
+        model = ImportJob
+        fields: ClassVar[list[str]] = [
+            "id", "gallery", "actor", "state", "source", "layout", "several_faces", "priority",
+            "uploaded", "plan", "listed", "ignored", "losses", "code", "text", "progress",
+            "created_at", "started_at", "finished_at",
+        ]  # fmt: skip
+
+    def get_source(self, job: ImportJob) -> dict[str, str]:
+        """Without the place where an archive lies on the server."""
+        hidden = {"path"} if job.source["kind"] == "archive" else set()
+        return {name: value for name, value in job.source.items() if name not in hidden}
+
+    def get_progress(self, job: ImportJob) -> ProgressSerializer:
+        """Counted now."""
+        return jobs.progress(job).as_dict()  # type: ignore[return-value]
+
+
+class ImportItemSerializer(serializers.ModelSerializer[ImportItem]):
+    """A file of a job, and what became of it."""
+
+    person = serializers.UUIDField(source="person.public_id", allow_null=True, default=None)
+    photo = serializers.UUIDField(source="photo.public_id", allow_null=True, default=None)
+
+    class Meta:
+        model = ImportItem
+        fields: ClassVar[list[str]] = [
+            "number", "line", "name", "size", "external_id", "person_name", "metadata", "state",
+            "code", "text", "sha256", "person", "photo", "attempts",
+        ]  # fmt: skip
+
+
+class ImportFilter(django_filters.FilterSet):
+    """`?gallery=&state=`."""
+
+    gallery = django_filters.UUIDFilter(field_name="gallery__public_id")
+    state = django_filters.ChoiceFilter(choices=JobState.choices)
+
+    class Meta:
+        model = ImportJob
+        fields: ClassVar[list[str]] = []
+
+
+class ImportItemFilter(django_filters.FilterSet):
+    """`?state=&code=&external_id=`."""
+
+    state = django_filters.ChoiceFilter(choices=ItemState.choices)
+
+    class Meta:
+        model = ImportItem
+        fields: ClassVar[list[str]] = ["code", "external_id"]
+
+
+class PieceParser(BaseParser):
+    """A piece of an archive: bytes."""
+
+    media_type = "application/octet-stream"
+
+    def parse(self, stream: Any, media_type: Any = None, parser_context: Any = None) -> Any:
+        """The whole piece. Raises TooLarge."""
+        data: bytes = stream.read(PIECE + 1)
+        if len(data) > PIECE:
+            _too_large()
+        return data
+
+
+def _too_large() -> NoReturn:
+    raise TooLarge(f"A piece has at most {PIECE} bytes. Send smaller ones.")
+
+
+STATE = {409: problem("`import_state`")}
+
+
+@extend_schema_view(
+    list=extend_schema(summary="List imports"),
+    retrieve=extend_schema(summary="Show an import, and how far it is"),
+)
+class ImportViewSet(ReadViewSet[ImportJob]):
+    """Imports: many photos in one job that survives what happens meanwhile."""
+
+    queryset = ImportJob.objects.none()
+    serializer_class = ImportSerializer
+    filterset_class = ImportFilter
+    parser_classes = [JSONParser, PieceParser]
+
+    def get_queryset(self) -> QuerySet[ImportJob]:
+        """Those of the galleries where the caller enrols people."""
+        return jobs.visible_jobs(self.actor)
+
+    @extend_schema(
+        summary="Make an import",
+        description="Of a folder or a bucket it is planned next. An archive is sent in pieces: "
+        "`PUT /imports/{id}/archive`, then `POST /imports/{id}/uploaded`.",
+        request=ImportRequestSerializer,
+        responses={201: ImportSerializer},
+    )
+    @idempotent
+    def create(self, request: Request) -> Response:
+        """Nothing is imported before it is started."""
+        serializer = ImportRequestSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        fields = dict(serializer.validated_data)
+        gallery = gallery_for(self.actor, fields.pop("gallery"), Role.OPERATOR)
+        source, layout = dict(fields.pop("source")), dict(fields.pop("layout"))
+        job = jobs.make_job(self.actor, gallery, source, layout, **fields)
+        return Response(ImportSerializer(job).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Send a piece of an archive",
+        description=f"At most {PIECE} bytes, added at `offset`. After a broken connection the "
+        "job's `uploaded` says where to go on.",
+        parameters=[OpenApiParameter("offset", int, required=True)],
+        request={"application/octet-stream": OpenApiTypes.BINARY},
+        responses={
+            200: ImportSerializer,
+            409: problem("`wrong_offset`, `import_state`"),
+            413: problem("`too_large`"),
+            507: problem("`storage_full`"),
+        },
+        filters=False,
+    )
+    @action(detail=True, methods=["put"])
+    def archive(self, request: Request, **kwargs: Any) -> Response:
+        """Appended, and on the disk when it is answered."""
+        offset = serializers.IntegerField(min_value=0).run_validation(
+            request.query_params.get("offset")
+        )
+        data = request.data if isinstance(request.data, bytes) else b""
+        return self._shown(uploads.append(self.actor, self._job(), offset, data))
+
+    @extend_schema(
+        summary="Say that the archive is whole", request=None,
+        responses={200: ImportSerializer, 422: problem("`empty_file`"), **STATE},
+    )  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def uploaded(self, request: Request, **kwargs: Any) -> Response:
+        """It is planned next."""
+        return self._shown(uploads.complete(self.actor, self._job()))
+
+    @extend_schema(
+        summary="Start a planned import", request=None, responses={200: ImportSerializer, **STATE}
+    )
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, **kwargs: Any) -> Response:
+        """Go."""
+        return self._changed("start")
+
+    @extend_schema(
+        summary="Pause an import", request=None, responses={200: ImportSerializer, **STATE}
+    )
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, **kwargs: Any) -> Response:
+        """Within a chunk."""
+        return self._changed("pause")
+
+    @extend_schema(
+        summary="Go on with a paused or cancelled import", request=None,
+        responses={200: ImportSerializer, **STATE},
+    )  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, **kwargs: Any) -> Response:
+        """From where it was."""
+        return self._changed("resume")
+
+    @extend_schema(
+        summary="Cancel an import: what is done stays", request=None,
+        responses={200: ImportSerializer, **STATE},
+    )  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, **kwargs: Any) -> Response:
+        """Within a chunk."""
+        return self._changed("cancel")
+
+    @extend_schema(
+        summary="Undo an import: what it added goes, and only that", request=None,
+        responses={200: ImportSerializer, **STATE},
+    )  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def undo(self, request: Request, **kwargs: Any) -> Response:
+        """For administrators of the gallery."""
+        return self._changed("undo")
+
+    @extend_schema(
+        summary="Try the failed files once more", request=None,
+        responses={200: ImportSerializer, **STATE},
+    )  # fmt: skip
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, **kwargs: Any) -> Response:
+        """Those that failed three times."""
+        jobs.retry_failed(self.actor, self._job())
+        return self._shown(self._job())
+
+    @extend_schema(
+        summary="Export what became of each file: CSV, or XLSX with `?as=xlsx`",
+        parameters=[OpenApiParameter("as", str, enum=["csv", "xlsx"])],
+        responses={(200, "text/csv"): OpenApiTypes.STR, (200, XLSX): OpenApiTypes.BINARY},
+        filters=False,
+    )
+    @action(detail=True, methods=["get"])
+    def report(self, request: Request, **kwargs: Any) -> HttpResponse | StreamingHttpResponse:
+        """A row for each file; no cell is a formula."""
+        job = self._job()
+        answer: HttpResponse | StreamingHttpResponse
+        if request.query_params.get("as") == "xlsx":
+            answer, name = HttpResponse(report.as_xlsx(job), content_type=XLSX), "import.xlsx"
+        else:
+            content_type = "text/csv; charset=utf-8"
+            answer = StreamingHttpResponse(report.as_csv(job), content_type=content_type)
+            name = "import.csv"
+        answer["Content-Disposition"] = f'attachment; filename="{name}"'
+        return answer
+
+    def _job(self) -> ImportJob:
+        return jobs.job_for(self.actor, self.kwargs["id"])
+
+    def _changed(self, step: str) -> Response:
+        return self._shown(jobs.change(self.actor, self._job(), step))
+
+    def _shown(self, job: ImportJob) -> Response:
+        return Response(ImportSerializer(job).data)
+
+
+@extend_schema_view(
+    list=extend_schema(
+        operation_id="imports_items_list", tags=["imports"],
+        summary="List the files of an import, and what became of each",
+    )
+)  # fmt: skip
+class ImportItemViewSet(ReadViewSet[ImportItem]):
+    """What became of each file of an import."""
+
+    queryset = ImportItem.objects.none()
+    serializer_class = ImportItemSerializer
+    filterset_class = ImportItemFilter
+
+    def get_queryset(self) -> QuerySet[ImportItem]:
+        """Those of one job."""
+        if getattr(self, "swagger_fake_view", False):
+            return ImportItem.objects.none()
+        job = jobs.job_for(self.actor, self.kwargs["id"])
+        return job.items.select_related("person", "photo")

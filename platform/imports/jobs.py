@@ -1,0 +1,219 @@
+"""The life of a job as people see it: made, started, paused, cancelled, undone; how far it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
+
+from accounts.actors import Actor
+from audit.services import record
+from common.errors import Conflict, NotFound
+from common.queue import WORK_ON_IMPORTS, enqueue_on_commit
+from people.access import galleries_where, require
+from people.models import Gallery, Role
+
+from .models import UNDER_WAY, ImportItem, ImportJob, ItemState, JobState
+
+# From which states what somebody wants can be done, and what the job is then.
+STEPS: dict[str, tuple[frozenset[str], JobState]] = {
+    "start": (frozenset({JobState.PLANNED}), JobState.RUNNING),
+    "pause": (frozenset({JobState.RUNNING}), JobState.PAUSED),
+    "resume": (frozenset({JobState.PAUSED, JobState.CANCELLED}), JobState.RUNNING),
+    "cancel": (
+        frozenset(
+            {
+                JobState.UPLOADING, JobState.PLANNING, JobState.PLANNED, JobState.RUNNING,
+                JobState.PAUSED,
+            }
+        ),
+        JobState.CANCELLED,
+    ),
+    "undo": (frozenset({JobState.DONE, JobState.CANCELLED, JobState.PAUSED}), JobState.UNDOING),
+}  # fmt: skip
+
+
+def make_job(
+    actor: Actor,
+    gallery: Gallery,
+    source: dict[str, Any],
+    layout: dict[str, Any],
+    *,
+    several_faces: str = "",
+    priority: int = 0,
+) -> ImportJob:
+    """A job for a source that is there (it is planned next), or an archive that is to be sent.
+
+    Raises:
+        Forbidden: the actor enrols nobody in the gallery.
+    """
+    require(actor, gallery, Role.OPERATOR)
+    is_upload = source["kind"] == "archive" and "path" not in source
+    with transaction.atomic():
+        job = ImportJob.objects.create(
+            gallery=gallery,
+            actor=str(actor),
+            state=JobState.UPLOADING if is_upload else JobState.PLANNING,
+            source=source,
+            layout=layout,
+            several_faces=several_faces,
+            priority=priority,
+        )
+        note(actor, "import.make", job, kind=source["kind"])
+        enqueue_on_commit(WORK_ON_IMPORTS)
+    return job
+
+
+def visible_jobs(actor: Actor) -> QuerySet[ImportJob]:
+    """Those of the galleries where the actor enrols people."""
+    galleries = galleries_where(actor, Role.OPERATOR)
+    return ImportJob.objects.filter(gallery__in=galleries).select_related("gallery")
+
+
+def job_for(actor: Actor, public_id: UUID) -> ImportJob:
+    """The job of this id, if the actor enrols people in its gallery. Raises NotFound."""
+    job = visible_jobs(actor).filter(public_id=public_id).first()
+    if job is None:
+        raise NotFound("import")
+    return job
+
+
+def lock_job(job_id: int) -> ImportJob:
+    """The job's row as it is now, locked until the transaction ends. Raises NotFound."""
+    rows = ImportJob.objects.select_for_update(of=("self",)).select_related("gallery")
+    job = rows.filter(pk=job_id).first()
+    if job is None:
+        raise NotFound("import")
+    return job
+
+
+@transaction.atomic
+def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
+    """Start, pause, resume, cancel or undo a job.
+
+    Cancelling keeps what is done, and stops within one chunk; what a worker has in hand is given
+    back by itself. Undoing removes what the job added, and only that.
+
+    Raises:
+        Forbidden: the actor may not; undoing takes an administrator, as erasing does.
+        Conflict: the job is in a state in which that can't be done (`import_state`).
+    """
+    require(actor, job.gallery, Role.ADMIN if step == "undo" else Role.OPERATOR)
+    job = lock_job(job.pk)
+    allowed, then = STEPS[step]
+    if job.state not in allowed:
+        raise Conflict(
+            f"An import that is {job.state} can't be told to {step}.", code="import_state"
+        )
+    job.state = then
+    if step == "start":
+        job.started_at = timezone.now()
+    job.finished_at = timezone.now() if step == "cancel" else None
+    job.save()
+    note(actor, f"import.{step}", job)
+    enqueue_on_commit(WORK_ON_IMPORTS)
+    return job
+
+
+@transaction.atomic
+def retry_failed(actor: Actor, job: ImportJob) -> int:
+    """Try the files once more that failed three times. Returns how many."""
+    require(actor, job.gallery, Role.OPERATOR)
+    job = lock_job(job.pk)
+    if job.state not in (JobState.DONE, JobState.PAUSED, JobState.RUNNING, JobState.CANCELLED):
+        raise Conflict(f"The import is {job.state}.", code="import_state")
+    count = job.items.filter(state=ItemState.FAILED).update(
+        state=ItemState.WAITING, code="", text="", attempts=0
+    )
+    if count and job.state == JobState.DONE:
+        job.state, job.finished_at = JobState.RUNNING, None
+        job.save()
+    note(actor, "import.retry", job, files=count)
+    enqueue_on_commit(WORK_ON_IMPORTS)
+    return count
+
+
+def note(actor: Actor, action: str, job: ImportJob, **details: Any) -> None:
+    """An entry of the audit log."""
+    record(actor, action, f"import:{job.public_id}", job.gallery.public_id, **details)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is. rate: files a second. seconds_left: None while nobody can say."""
+
+    files: int
+    waiting: int
+    working: int
+    enrolled: int
+    duplicate: int
+    review: int
+    rejected: int
+    failed: int
+    rate: float | None
+    seconds_left: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def progress(job: ImportJob) -> Progress:
+    """One query, by an index: cheap enough to be asked for every second."""
+    rows = job.items.order_by().values_list("state").annotate(number=Count("pk"))
+    counts = dict.fromkeys(ItemState.values, 0) | dict(rows)
+    files = sum(counts.values())
+    left = sum(counts[state] for state in UNDER_WAY)
+    rate = _rate(job, files - left)
+    seconds = left / rate if rate and job.state == JobState.RUNNING and job.listed else None
+    return Progress(files=files, rate=rate, seconds_left=seconds, **counts)
+
+
+def _rate(job: ImportJob, done: int) -> float | None:
+    if job.started_at is None or not done:
+        return None
+    end = job.finished_at or timezone.now()
+    return done / max((end - job.started_at).total_seconds(), 0.001)
+
+
+def release_expired() -> bool:
+    """Give back what dead workers held; whether a worker has something to do."""
+    _release(Q(leased_until__lt=timezone.now()))
+    states = [JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]
+    return ImportJob.objects.filter(state__in=states).exists()
+
+
+def release_held_by(worker: str) -> int:
+    """Give back what the last worker of this name held, as a new one begins. Returns how many."""
+    return _release(Q(leased_by=worker))
+
+
+@transaction.atomic
+def _release(which: Q) -> int:
+    held = ImportItem.objects.select_for_update(skip_locked=True).filter(
+        which, state=ItemState.WORKING
+    )
+    items = list(held.order_by("pk"))
+    for item in items:
+        give_back(item, "its worker died while it had this photo")
+    return len(items)
+
+
+MAX_ATTEMPTS = 3
+
+
+def give_back(item: ImportItem, reason: str) -> None:
+    """After an error: to the others that wait, or after three attempts to those that failed."""
+    item.lease = item.leased_until = None
+    item.state = ItemState.WAITING
+    if item.attempts >= MAX_ATTEMPTS:
+        item.state, item.code = ItemState.FAILED, "quarantined"
+        item.text = (
+            f"It failed {item.attempts} times; the last time {reason}. Retry the failed ones, or "
+            "send another photo."
+        )
+    item.save()

@@ -1,0 +1,131 @@
+"""Opening what a job imports from, and giving each of its files a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from common.errors import Problem
+from people.models import Person
+
+from .inspection import inspect
+from .layouts import Layout, open_layout
+from .models import ImportItem, ImportJob, ItemState, JobState
+from .people import LineRefused, Planned, Result
+from .sources import (
+    Ignored,
+    Loss,
+    Refused,
+    Source,
+    open_archive,
+    open_bucket,
+    open_folder,
+    open_urls,
+)
+
+LIST_AT_ONCE = 2_000
+# Photos a second, where nobody has measured.
+USUAL_RATE = 20.0
+
+
+def open_source(job: ImportJob) -> Source:
+    """Raises UnusableSource, SourceNotAllowed, MissingExtra."""
+    source = job.source
+    if source["kind"] == "folder":
+        return open_folder(Path(source["path"]))
+    if source["kind"] == "urls":
+        return open_urls(Path(source["path"]))
+    if source["kind"] == "bucket":
+        return open_bucket(source["bucket"], source.get("prefix", ""))
+    return open_archive(Path(source["path"]))
+
+
+def layout_of(job: ImportJob, source: Source) -> Layout:
+    """How its files become people. Raises UnusableManifest."""
+    layout = job.layout
+    manifest = layout.get("manifest")
+    return open_layout(
+        layout["kind"],
+        source,
+        separator=layout.get("separator", "_"),
+        manifest=Path(manifest) if manifest else None,
+    )
+
+
+def plan(job: ImportJob) -> None:
+    """Look at names and headers, and keep what an import would do."""
+    try:
+        with open_source(job) as source:
+            found = inspect(
+                source,
+                layout_of(job, source),
+                rate=USUAL_RATE,
+                known=lambda ids: _known(job, ids),
+                duplicates=None,
+            )
+    except Problem as problem:
+        fail_job(job, problem)
+        return
+    ImportJob.objects.filter(pk=job.pk, state=JobState.PLANNING).update(
+        plan={**asdict(found), "new": found.new}, state=JobState.PLANNED
+    )
+
+
+def fail_job(job: ImportJob, problem: Problem) -> None:
+    """Its source can't be read: whoever made it learns why."""
+    states = [JobState.PLANNING, JobState.RUNNING]
+    ImportJob.objects.filter(pk=job.pk, state__in=states).update(
+        state=JobState.FAILED, code=problem.code, text=problem.detail, finished_at=timezone.now()
+    )
+
+
+def _known(job: ImportJob, ids: object) -> int:
+    return Person.objects.filter(gallery=job.gallery_id, external_id__in=ids).count()
+
+
+def list_files(job: ImportJob) -> None:
+    """Give each file its row. Begun again after a death it adds what is missing."""
+    ignored: Counter[str] = Counter()
+    losses: list[Loss] = []
+    try:
+        with open_source(job) as source:
+            listing = layout_of(job, source).plan(source.listing())
+            while results := tuple(islice(listing, LIST_AT_ONCE)):
+                ignored.update(each.why for each in results if isinstance(each, Ignored))
+                losses += [each for each in results if isinstance(each, Loss)]
+                rows = list(_rows(job, results))
+                ImportItem.objects.bulk_create(rows, ignore_conflicts=True)
+    except Problem as problem:
+        fail_job(job, problem)
+        return
+    with transaction.atomic():
+        ImportJob.objects.filter(pk=job.pk).update(
+            listed=True, ignored=dict(ignored), losses=[asdict(each) for each in losses]
+        )
+
+
+def _rows(job: ImportJob, results: tuple[Result, ...]) -> Iterator[ImportItem]:
+    for each in results:
+        if isinstance(each, Planned):
+            yield ImportItem(
+                job=job, number=each.entry.number, line=each.line, name=each.entry.name,
+                key=each.entry.key, size=each.entry.size, external_id=each.external_id,
+                person_name=each.name, metadata=each.metadata,
+                several_faces=each.several_faces or job.several_faces,
+            )  # fmt: skip
+        elif isinstance(each, Refused):
+            yield ImportItem(
+                job=job, number=each.number, name=each.name, key=each.key,
+                state=ItemState.REJECTED, code=each.code, text=each.sentence,
+            )  # fmt: skip
+        elif isinstance(each, LineRefused):
+            yield ImportItem(
+                job=job, line=each.line, name=each.file, state=ItemState.REJECTED,
+                code=each.code, text=each.sentence,
+            )  # fmt: skip

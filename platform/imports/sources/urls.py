@@ -1,0 +1,80 @@
+"""A list of web addresses, a line each. Off unless IMPORT_URLS says otherwise."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from imports.errors import UnusableSource
+from imports.limits import Limits
+from imports.names import Fault
+
+from .base import Closing, Content, Entry, Listed
+from .judging import Found, numbered
+from .web import BAD_URL, Web
+
+_LONGEST = 2000  # characters of an address; servers take no longer ones
+
+
+class UrlSource(Closing):
+    """The files that a text names, a line each. An entry's key is its address.
+
+    Its name is host and path, so that folders in it are folders here, too.
+    """
+
+    is_tape = False
+
+    def __init__(self, path: Path, limits: Limits, web: Web | None = None) -> None:
+        """Open the list.
+
+        Raises:
+            UnusableSource: it can't be read.
+        """
+        self._path = path
+        self._limits = limits
+        self._web = web or Web()
+        try:
+            with path.open("rb") as file:
+                file.read(1)
+        except OSError as error:
+            raise UnusableSource(f"{path.name} can't be read: {error.strerror}.") from error
+
+    def listing(self, start: int = 0, *, head: int = 0) -> Iterator[Listed]:
+        """All there is from number `start` on. Nothing is asked of any server."""
+        return numbered(self._found(), self._limits, start)
+
+    def read(
+        self, entries: Iterable[Entry], *, first: int | None = None, at_most: int | None = None
+    ) -> Iterator[Content]:
+        """The content of each, in the order given."""
+        most = at_most or self._limits.entry_bytes
+        for entry in entries:
+            found = self._web.fetch(entry.key, most, first)
+            yield entry, found if isinstance(found, bytes) else entry.refused(found)
+
+    def _found(self) -> Iterator[Found]:
+        with self._path.open("rb") as file:
+            while line := file.readline(_LONGEST + 2):
+                is_whole = line.endswith(b"\n") or len(line) <= _LONGEST
+                while not line.endswith(b"\n") and (more := file.readline(_LONGEST)):
+                    line = line[:_LONGEST] + more[-1:]
+                text = line.decode("utf-8-sig", "replace").strip()
+                if text and not text.startswith("#"):
+                    yield _found(text, is_whole=is_whole)
+
+
+def _found(url: str, *, is_whole: bool) -> Found:
+    fault: Fault | None = None if is_whole else BAD_URL
+    try:
+        parts = urlsplit(url)
+        name = f"{parts.hostname or ''}{unquote(parts.path)}".strip("/")
+        is_web = parts.scheme in {"http", "https"} and parts.hostname
+    except ValueError:
+        name, is_web = url, None
+    if not is_web or parts.username is not None or parts.password is not None:
+        fault = BAD_URL
+    return (name or url) if is_web else _bare(url), None, url if fault is None else "", fault
+
+
+def _bare(url: str) -> str:
+    """What is no address, as a name that is no path either: a password in it is not shown."""
+    return url.rpartition("@")[2].replace("\\", "/").lstrip("/").replace("..", "")[:200]

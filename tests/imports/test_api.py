@@ -1,0 +1,142 @@
+"""Imports over HTTP: an archive in pieces, its plan, its end, its report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openpyxl import load_workbook
+from rest_framework.test import APIClient
+
+from imports.models import ImportJob
+from imports.uploads import remove_old_uploads, upload_path
+from imports.working import work
+from people.models import Gallery, Role
+from tests.conftest import Lfw
+from tests.factories import GalleryFactory
+from tests.fixtures import Client
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+IMPORTS = "/api/v1/imports"
+
+
+@pytest.fixture
+def archive(lfw: Lfw) -> bytes:
+    stored = io.BytesIO()
+    with zipfile.ZipFile(stored, "w") as made:
+        for number in (1, 2):
+            made.writestr(f"=Donald/{number}.jpg", lfw.bytes("Donald_Rumsfeld", number))
+        made.writestr("Hans/1.jpg", lfw.bytes("Hans_Blix", 2))
+        made.writestr("../out.jpg", lfw.bytes("Hans_Blix", 1))
+    return stored.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def lfw_sized(gallery: Gallery, settings: Any, tmp_path: Path) -> None:
+    settings.VAR_DIR = tmp_path / "var"
+    Gallery.objects.filter(pk=gallery.pk).update(several_faces="central", min_face=60)
+
+
+def made(client: APIClient, gallery: Gallery, **fields: Any) -> Any:
+    body = {
+        "gallery": str(gallery.public_id), "source": {"kind": "archive"},
+        "layout": {"kind": "folders"}, **fields,
+    }  # fmt: skip
+    return client.post(IMPORTS, body, format="json")
+
+
+def put(client: APIClient, job: str, offset: int, data: bytes) -> Any:
+    return client.put(
+        f"{IMPORTS}/{job}/archive?offset={offset}", data, content_type="application/octet-stream"
+    )
+
+
+def shown(client: APIClient, job: str) -> Any:
+    while work("worker"):
+        pass
+    return client.get(f"{IMPORTS}/{job}").json()
+
+
+def test_an_archive_comes_in_pieces_is_planned_started_and_reported(
+    operator: APIClient, gallery: Gallery, archive: bytes
+) -> None:
+    job = made(operator, gallery).json()["id"]
+    half = len(archive) // 2
+    assert put(operator, job, 0, archive[:half]).json()["uploaded"] == half
+    again = put(operator, job, 0, archive[:half])
+    assert (again.status_code, again.json()["code"]) == (409, "wrong_offset")
+    assert again.json()["uploaded"] == half
+    assert put(operator, job, half, archive[half:]).status_code == 200
+    assert operator.post(f"{IMPORTS}/{job}/uploaded").json()["state"] == "planning"
+
+    planned = shown(operator, job)
+    assert (planned["state"], planned["plan"]["photos"]) == ("planned", 3)
+    assert planned["plan"]["refused"] == {"unsafe_name": 1}
+    assert planned["source"] == {"kind": "archive"}
+    assert operator.post(f"{IMPORTS}/{job}/start").json()["state"] == "running"
+
+    done = shown(operator, job)
+    counts = done["progress"]
+    assert (done["state"], counts["files"]) == ("done", 4)
+    assert (counts["enrolled"], counts["rejected"], counts["waiting"]) == (3, 1, 0)
+    (refused,) = operator.get(f"{IMPORTS}/{job}/items?state=rejected").json()["results"]
+    assert refused["code"] == "unsafe_name"
+
+    answer = operator.get(f"{IMPORTS}/{job}/report")
+    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert len(lines) == 5
+    assert {line[3] for line in lines[1:]} == {"'=Donald", "Hans", ""}
+    book = load_workbook(io.BytesIO(operator.get(f"{IMPORTS}/{job}/report?as=xlsx").content))
+    assert [[str(cell or "") for cell in row] for row in book["files"].values] == lines
+    # Its archive goes a week later, and at once with its job.
+    assert (remove_old_uploads(), upload_path(ImportJob.objects.get()).exists()) == (0, True)
+    ImportJob.objects.all().delete()
+    assert remove_old_uploads() == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"source": {"kind": "folder"}}, 400),
+        ({"source": {"kind": "archive", "path": "/etc"}}, 400),
+        ({"source": {"kind": "urls", "path": "/etc/passwd"}}, 400),
+        ({"layout": {"kind": "guess"}}, 400),
+        ({"layout": {"kind": "manifest", "manifest": "/etc/passwd"}}, 201),
+        ({"several_faces": "all"}, 400),
+        ({"priority": 99}, 400),
+    ],
+)
+def test_what_is_asked(
+    operator: APIClient, gallery: Gallery, fields: dict[str, Any], status: int
+) -> None:
+    answer = made(operator, gallery, **fields)
+    assert answer.status_code == status
+    if status == 201:  # a path on the server is nobody's to name
+        assert ImportJob.objects.get().layout == {"kind": "manifest"}
+
+
+def test_a_folder_outside_the_allowed_roots_is_refused(
+    operator: APIClient, gallery: Gallery
+) -> None:
+    job = made(operator, gallery, source={"kind": "folder", "path": "/etc"}).json()["id"]
+    failed = shown(operator, job)
+    assert (failed["state"], failed["code"]) == ("failed", "source_not_allowed")
+
+
+def test_others_see_nothing_of_it(client_of: Client, gallery: Gallery, archive: bytes) -> None:
+    job = made(client_of(gallery, Role.OPERATOR), gallery).json()["id"]
+    for client in (client_of(gallery, Role.VIEWER), client_of(GalleryFactory(), Role.ADMIN)):
+        assert client.get(IMPORTS).json()["results"] == []
+        assert client.get(f"{IMPORTS}/{job}").status_code == 404
+        assert put(client, job, 0, archive).status_code == 404
+        for act in ("uploaded", "start", "pause", "resume", "cancel", "undo", "retry"):
+            assert client.post(f"{IMPORTS}/{job}/{act}").status_code == 404
+        for part in ("items", "report"):
+            assert client.get(f"{IMPORTS}/{job}/{part}").status_code == 404
+    assert made(client_of(gallery, Role.VIEWER), gallery).status_code == 403
+    empty = client_of(gallery, Role.OPERATOR).post(f"{IMPORTS}/{job}/uploaded")
+    assert (empty.status_code, empty.json()["code"]) == (422, "empty_file")

@@ -1,0 +1,242 @@
+"""A job from a folder or an archive to the last file's result, on real photos."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audit.models import AuditEntry
+from common.errors import Conflict, Forbidden, NotFound
+from imports import working
+from imports.jobs import change, job_for, make_job, progress, release_held_by, retry_failed
+from imports.models import ImportItem, ImportJob, ItemState, JobState
+from imports.working import claim, work
+from people.models import Gallery, Person, Role
+from photos.models import Original, Photo
+from tests import factories
+from tests.conftest import Lfw
+from tests.embedder.pictures import saved, scene
+from tests.factories import SYSTEM, GalleryFactory, PersonFactory
+from tests.fixtures import enrol, files, rows
+from vectors.models import PersonTemplate
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
+PEOPLE = {"Donald_Rumsfeld": 3, "Vladimir_Putin": 2, "Hans_Blix": 2}
+LAYOUT = {"kind": "folders"}
+
+
+@pytest.fixture
+def gallery(gallery: Gallery) -> Gallery:
+    Gallery.objects.filter(pk=gallery.pk).update(several_faces="central", min_face=60)
+    gallery.refresh_from_db()
+    return gallery
+
+
+@pytest.fixture
+def archive(tmp_path: Path, lfw: Lfw) -> Path:
+    """Seven photos of three people, a picture without a face, a text, and something hidden."""
+    path = tmp_path / "people.zip"
+    with zipfile.ZipFile(path, "w") as made:
+        for name, count in PEOPLE.items():
+            for number in range(1, count + 1):
+                made.writestr(f"all/{name}/{number}.jpg", lfw.bytes(name, number))
+        made.writestr("all/Hans_Blix/none.png", saved(scene(300, 300), "PNG"))
+        made.writestr("all/Hans_Blix/note.txt", b"no photo at all")
+        made.writestr("all/__MACOSX/x.jpg", b"x")
+    return path
+
+
+def made(gallery: Gallery, path: Path, **fields: Any) -> ImportJob:
+    return make_job(SYSTEM, gallery, {"kind": "archive", "path": str(path)}, LAYOUT, **fields)
+
+
+def finished(job: ImportJob) -> ImportJob:
+    """What the worker does, until nothing is left to be done."""
+    while work("worker"):
+        pass
+    return ImportJob.objects.get(pk=job.pk)
+
+
+def imported(gallery: Gallery, path: Path, **fields: Any) -> ImportJob:
+    job = finished(made(gallery, path, **fields))
+    assert job.state == JobState.PLANNED, job.text
+    change(SYSTEM, job, "start")
+    return finished(job)
+
+
+def results(job: ImportJob) -> dict[str, tuple[str, str]]:
+    rows = job.items.values_list("name", "state", "code")
+    return {name.removeprefix("all/"): (state, code) for name, state, code in rows}
+
+
+def test_a_plan_says_what_would_be_done_and_does_nothing(gallery: Gallery, archive: Path) -> None:
+    PersonFactory(gallery=gallery, external_id="Hans_Blix")
+    job = finished(made(gallery, archive))
+    assert (job.state, job.plan["photos"], job.plan["people"]) == (JobState.PLANNED, 9, 3)
+    assert (job.plan["known"], job.plan["new"]) == (1, 2)
+    assert job.plan["headers"]["refused"] == {"unsupported_format": 1}
+    assert not job.items.exists()
+    assert not Photo.objects.exists()
+
+
+def test_every_file_has_one_result(gallery: Gallery, archive: Path, media: Path) -> None:
+    job = imported(gallery, archive)
+    assert job.state == JobState.DONE
+    assert results(job) == {
+        **{f"{name}/{n}.jpg": ("enrolled", "") for name, count in PEOPLE.items()
+           for n in range(1, count + 1)},
+        "Hans_Blix/none.png": ("rejected", "no_face"),
+        "Hans_Blix/note.txt": ("rejected", "unsupported_format"),
+    }  # fmt: skip
+    assert sum(job.ignored.values()) >= 1
+    counts = progress(job)
+    assert (counts.files, counts.enrolled, counts.rejected, counts.waiting) == (9, 7, 2, 0)
+    assert {each.external_id: each.name for each in gallery.people.all()} == {
+        name: name.replace("_", " ") for name in PEOPLE
+    }
+    fused = dict(PersonTemplate.objects.values_list("person__external_id", "face_count"))
+    assert fused == PEOPLE
+    assert set(Photo.objects.values_list("source", flat=True)) == {"import"}
+    # Originals once, and of the picture without a face, too.
+    assert len(files(media)) == Original.objects.count() == 8
+    assert Photo.objects.get(state="rejected").code == "no_face"
+
+
+def test_the_same_again_changes_nothing(gallery: Gallery, archive: Path, media: Path) -> None:
+    imported(gallery, archive)
+    before, stored = rows(), files(media)
+    job = imported(gallery, archive)
+    assert Counter(state for state, _ in results(job).values()) == {"duplicate": 7, "rejected": 2}
+    assert results(job)["Hans_Blix/none.png"] == ("rejected", "no_face")
+    after = rows()
+    for table in ("people.Person", "photos.Photo", "photos.Face", "photos.Original",
+                  "vectors.PersonTemplate", "vectors.VectorOutbox"):  # fmt: skip
+        assert after[table] == before[table]
+    assert files(media) == stored
+
+
+def test_photos_that_were_there_are_duplicates_and_stay_when_the_job_is_undone(
+    gallery: Gallery, archive: Path, lfw: Lfw, media: Path, committed: Any
+) -> None:
+    person = PersonFactory(gallery=gallery, external_id="Hans_Blix")
+    (own,) = enrol(person, lfw.bytes("Hans_Blix", 1))
+    kept = bytes(PersonTemplate.objects.get().vector)
+    job = imported(gallery, archive)
+    assert results(job)["Hans_Blix/1.jpg"] == ("duplicate", "known")
+    assert PersonTemplate.objects.get(person=person).face_count == 2
+
+    change(SYSTEM, job, "undo")
+    with committed():
+        job = finished(job)
+
+    assert job.state == JobState.UNDONE
+    assert list(gallery.people.all()) == [person]
+    assert list(Photo.objects.all()) == [own]
+    assert bytes(PersonTemplate.objects.get().vector) == kept
+    assert len(files(media)) == 1
+    # What became of each file stays on record.
+    assert progress(job).files == 9
+
+
+def test_pause_resume_and_cancel_keep_exact_counts(
+    gallery: Gallery, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "CLAIMED", 2)
+    job = finished(made(gallery, archive))
+    change(SYSTEM, job, "start")
+    work("worker", seconds=0.0)
+    while progress(job).enrolled < 2:
+        assert working._step("worker")
+    change(SYSTEM, job, "pause")
+    assert work("worker") is False
+    paused = progress(job)
+    assert paused.enrolled + paused.rejected + paused.waiting == paused.files == 9
+    assert paused.waiting > 0
+    change(SYSTEM, job, "resume")
+    working._step("worker")
+    change(SYSTEM, job, "cancel")
+    assert work("worker") is False
+    stopped = progress(job)
+    assert stopped.enrolled == Photo.objects.filter(state="enrolled").count()
+    assert stopped.working == 0
+    for step in ("start", "pause"):
+        with pytest.raises(Conflict):
+            change(SYSTEM, job, step)
+    change(SYSTEM, job, "resume")
+    assert finished(job).state == JobState.DONE
+    assert progress(job).enrolled == 7
+
+
+def test_a_worker_that_dies_leaves_its_files_to_the_next(gallery: Gallery, archive: Path) -> None:
+    job = finished(made(gallery, archive))
+    change(SYSTEM, job, "start")
+    while not ImportJob.objects.get(pk=job.pk).listed:
+        working._step("worker")
+    _, taken = claim(job, 5, "worker")
+    assert len(taken) == 5
+    assert release_held_by("worker") == 5
+    job = finished(job)
+    assert (job.state, progress(job).enrolled) == (JobState.DONE, 7)
+    assert set(job.items.filter(state="enrolled").values_list("attempts", flat=True)) == {1, 2}
+
+
+def test_a_file_that_fails_three_times_stops_no_other_and_can_be_tried_again(
+    gallery: Gallery, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = finished(made(gallery, archive))
+    change(SYSTEM, job, "start")
+    store_one = working.store
+
+    def failing(job: Any, ready: Any, lease: Any) -> None:
+        if any(each.item.name.endswith("Hans_Blix/2.jpg") for each in ready):
+            raise RuntimeError("a bad one")
+        store_one(job, ready, lease)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(working, "store", failing)
+        job = finished(job)
+    assert job.state == JobState.DONE
+    assert results(job)["Hans_Blix/2.jpg"] == ("failed", "quarantined")
+    assert progress(job).enrolled == 6
+    assert retry_failed(SYSTEM, job) == 1
+    assert finished(job).state == JobState.DONE
+    assert progress(job).enrolled == 7
+
+
+def test_a_source_that_can_t_be_read_fails_with_its_reason(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04nothing")
+    for path in (broken, tmp_path / "missing.zip"):
+        job = finished(made(gallery, path))
+        assert job.state in (JobState.FAILED, JobState.PLANNED)
+        if job.state == JobState.FAILED:
+            assert job.code == "unusable_source"
+            assert job.text
+
+
+def test_who_may_do_what(gallery: Gallery, archive: Path) -> None:
+    operator = factories.actor(gallery, Role.OPERATOR)
+    job = make_job(operator, gallery, {"kind": "archive", "path": str(archive)}, LAYOUT)
+    assert job_for(operator, job.public_id) == job
+    viewer, stranger = (factories.actor(gallery, Role.VIEWER),
+                        factories.actor(GalleryFactory(), Role.ADMIN))  # fmt: skip
+    for who in (viewer, stranger):
+        with pytest.raises(NotFound):
+            job_for(who, job.public_id)
+    with pytest.raises(Forbidden):
+        make_job(viewer, gallery, {"kind": "archive"}, LAYOUT)
+    job = finished(job)
+    change(operator, job, "start")
+    job = finished(job)
+    with pytest.raises(Forbidden):
+        change(operator, job, "undo")
+    acts = AuditEntry.objects.filter(action__startswith="import.").values_list("action", flat=True)
+    assert list(acts) == ["import.make", "import.start"]
+    assert Person.objects.count() == 3
+    assert ImportItem.objects.filter(state=ItemState.ENROLLED).count() == 7
