@@ -67,7 +67,8 @@ timezone = "UTC"
 beat_schedule: dict[str, dict[str, Any]] = {
     "send lost work again": {"task": "maintenance.sweep", "schedule": 5.0},
     "compare the index with the database": {"task": "maintenance.reconcile", "schedule": 3600.0},
-    "count searches": {"task": "maintenance.roll_up", "schedule": 3600.0},
+    # 19 microseconds a search of the day: of a million, 19 s of the maintenance worker.
+    "count searches": {"task": "maintenance.roll_up", "schedule": 300.0},
     "tidy": {"task": "maintenance.tidy", "schedule": 3600.0},
     "measure recall": {
         "task": MEASURE_RECALL,

@@ -185,7 +185,7 @@ class TelemetryView(ActorMixin):
         parameters=[TelemetryQuerySerializer], responses=TelemetrySerializer,
     )  # fmt: skip
     def get(self, request: Request, id: UUID) -> Response:  # noqa: A002 - the address's name
-        """For reviewers. Counted once an hour."""
+        """For reviewers. Counted every five minutes."""
         gallery = gallery_for(self.actor, id, Role.REVIEWER)
         query = TelemetryQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
