@@ -310,7 +310,7 @@ def undo_the_decision(admin: Admin) -> None:
     page.get_by_role("link", name="decided in a review").click()
     expect(page.get_by_text("The glasses.")).to_be_visible()
     admin.shoot("decided")
-    page.get_by_label("Why, for the audit log").fill("a test")
+    page.get_by_label("Why", exact=True).fill("a test")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_text("Undone. The review is open again.")).to_be_visible()
 
