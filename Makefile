@@ -62,10 +62,11 @@ test-faults-on-servers: $(VENV)/.installed-test
 	@LIKENESS_TEST_SERVICES=servers $(BIN)/pytest $(FAULTS_ON_SERVERS)
 
 # What has to do with a service; faults that differ with it.
-ON_SERVERS := $(addprefix tests/,accounts enrolment identification people photos vectors workers \
-	e2e/test_main_flow.py e2e/test_races.py e2e/test_operations.py) \
+ON_SERVERS := $(addprefix tests/,accounts enrolment identification imports/test_jobs.py people photos \
+	vectors workers e2e/test_main_flow.py e2e/test_races.py e2e/test_reviews.py \
+	e2e/test_operations.py) \
 	--ignore=tests/vectors/test_lite.py --ignore=tests/enrolment/test_demo.py \
-	--ignore=tests/accounts/test_access.py --ignore-glob='tests/*/test_admin*.py'
+	--ignore=tests/accounts/test_access.py --ignore-glob='tests/*/test_*admin*.py'
 FAULTS_ON_SERVERS := $(addprefix tests/faults/test_,random_kills.py moments.py servers_away.py \
 	index_kills.py rebuild_under_load.py)
 
