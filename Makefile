@@ -15,7 +15,7 @@ PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEFINITION := pyproject.toml constraints.txt
 
 # What `make test` runs beside the tests of a single process.
-LANES := installations operations on-servers faults-on-servers
+LANES := installations operations on-postgresql on-servers faults-on-servers
 
 .PHONY: run test $(addprefix test-,$(LANES)) check clean
 .DELETE_ON_ERROR:
@@ -51,6 +51,10 @@ test-operations: $(VENV)/.installed-test
 	@echo "Tests of running an installation:"
 	@$(BIN)/coverage run -m pytest tests/operations
 
+test-on-postgresql: $(VENV)/.installed-test
+	@echo "Tests on PostgreSQL:"
+	@LIKENESS_TEST_SERVICES=postgresql $(BIN)/pytest $(ON_POSTGRESQL)
+
 test-on-servers: $(VENV)/.installed-test
 	@echo "The main flow on RabbitMQ:"
 	@LIKENESS_TEST_SERVICES=rabbitmq $(BIN)/pytest tests/e2e/test_main_flow.py
@@ -61,12 +65,14 @@ test-faults-on-servers: $(VENV)/.installed-test
 	@echo "Tests of faults on servers:"
 	@LIKENESS_TEST_SERVICES=servers $(BIN)/pytest $(FAULTS_ON_SERVERS)
 
-# What has to do with a service; faults that differ with it.
-ON_SERVERS := $(addprefix tests/,accounts enrolment identification imports/test_jobs.py people photos \
-	vectors workers e2e/test_main_flow.py e2e/test_races.py e2e/test_reviews.py \
-	e2e/test_operations.py) \
-	--ignore=tests/vectors/test_lite.py --ignore=tests/enrolment/test_demo.py \
-	--ignore=tests/accounts/test_access.py --ignore-glob='tests/*/test_*admin*.py'
+# What has to do with a database that has row locks; with a Milvus server; faults that differ with them.
+ON_POSTGRESQL := $(addprefix tests/,accounts enrolment identification imports/test_jobs.py people photos \
+	reviews workers) --ignore=tests/enrolment/test_demo.py --ignore=tests/accounts/test_access.py \
+	--ignore-glob='tests/*/test_*admin*.py'
+ON_SERVERS := $(addprefix tests/,vectors enrolment/test_admission.py enrolment/test_erasure.py \
+	identification/test_identify.py identification/test_decisions.py e2e/test_main_flow.py \
+	e2e/test_races.py e2e/test_reviews.py e2e/test_operations.py) \
+	--ignore=tests/vectors/test_lite.py --ignore-glob='tests/*/test_*admin*.py'
 FAULTS_ON_SERVERS := $(addprefix tests/faults/test_,random_kills.py moments.py servers_away.py \
 	index_kills.py rebuild_under_load.py)
 

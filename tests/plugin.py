@@ -28,5 +28,5 @@ for _variable in (
 
 from tests import sets  # noqa: E402 - its servers find the environment as it is now
 
-if sets.ON_SERVERS:
+if sets.ON_POSTGRESQL:
     os.environ["DATABASE_URL"] = sets.postgres().make_database("likeness")

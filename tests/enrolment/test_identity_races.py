@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not sets.ON_SERVERS, reason="SQLite has one writer at a time"),
+    pytest.mark.skipif(not sets.ON_POSTGRESQL, reason="SQLite has one writer at a time"),
 ]
 
 

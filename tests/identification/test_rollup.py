@@ -22,7 +22,7 @@ from people.models import Gallery
 from people.services import delete_gallery
 from tests.factories import SYSTEM, GalleryFactory
 from tests.identification.logged import SURE, face, log
-from tests.sets import ON_SERVERS
+from tests.sets import ON_POSTGRESQL
 from tests.thresholds.test_policies import calibration
 from tests.thresholds.test_searching import CURVES
 from thresholds.searching import stranger_rate
@@ -211,7 +211,7 @@ def test_a_gallery_that_goes_meanwhile(
     assert not SearchDay.objects.exists()
 
 
-@pytest.mark.skipif(not ON_SERVERS, reason="SQLite has one writer at a time")
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite has one writer at a time")
 @pytest.mark.django_db(transaction=True)
 def test_a_gallery_that_is_deleted_at_the_same_moment(
     gallery: Gallery, clock: Any, monkeypatch: pytest.MonkeyPatch

@@ -88,7 +88,7 @@ def test_a_file_that_cannot_be_deleted_now_is_found_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(default_storage, "delete", refuse)
-        services._delete_files([name])
+        services.delete_files([name])
     assert "could not delete a file; it is tried again within the hour" in caplog.text
     assert len(files(media)) == 1
     Photo.objects.all().delete()

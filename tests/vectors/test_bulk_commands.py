@@ -176,7 +176,7 @@ def test_killed_at_the_worst_moments(tmp_path: Path) -> None:
             env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
-    chunk = loading.CHUNK_ROWS["postgresql" if sets.ON_SERVERS else "sqlite"]
+    chunk = loading.CHUNK_ROWS["postgresql" if sets.ON_POSTGRESQL else "sqlite"]
     rows = chunk + 500
     path = parquet(tmp_path / "t.parquet", units(rows), ids(rows))
     assert manage("shell", "-v0", "-c", PREPARE).returncode == 0
