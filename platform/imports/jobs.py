@@ -23,7 +23,10 @@ from .models import UNDER_WAY, ImportItem, ImportJob, ItemState, JobState
 STEPS: dict[str, tuple[frozenset[str], JobState]] = {
     "start": (frozenset({JobState.PLANNED}), JobState.RUNNING),
     "pause": (frozenset({JobState.RUNNING}), JobState.PAUSED),
-    "resume": (frozenset({JobState.PAUSED, JobState.CANCELLED}), JobState.RUNNING),
+    "resume": (
+        frozenset({JobState.PAUSED, JobState.CANCELLED, JobState.FAILED}),
+        JobState.RUNNING,
+    ),
     "cancel": (
         frozenset(
             {
@@ -95,7 +98,7 @@ def lock_job(job_id: int) -> ImportJob:
 def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     """Start, pause, resume, cancel or undo a job.
 
-    Cancelling keeps what is done, and stops within one chunk; what a worker has in hand is given
+    One that failed goes on once its source is there again. Cancelling keeps what is done, and stops within one chunk; what a worker has in hand is given
     back by itself. Undoing removes what the job added, and only that.
 
     Raises:
@@ -109,9 +112,11 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
         raise Conflict(
             f"An import that is {job.state} can't be told to {step}.", code="import_state"
         )
-    job.state = then
+    job.state, job.code, job.text = then, "", ""
     if step == "start":
         job.started_at = timezone.now()
+    if step == "resume" and job.started_at is None:
+        job.state = JobState.PLANNING  # it was given up before anybody started it
     job.finished_at = timezone.now() if step == "cancel" else None
     job.save()
     note(actor, f"import.{step}", job)

@@ -231,6 +231,21 @@ def test_whoever_is_erased_is_not_named_by_an_import(gallery: Gallery, archive: 
     assert "Rumsfeld" in str(list(ImportItem.objects.values()))
 
 
+def test_a_job_goes_on_once_its_source_is_there_again(gallery: Gallery, archive: Path) -> None:
+    job = finished(made(gallery, archive))
+    change(SYSTEM, job, "start")
+    while not ImportJob.objects.get(pk=job.pk).listed:
+        working._step("worker")
+    away = archive.rename(archive.with_suffix(".away"))
+    job = finished(job)
+    assert (job.state, job.code) == (JobState.FAILED, "unusable_source")
+    assert progress(job).working == 0
+    away.rename(archive)
+    change(SYSTEM, job, "resume")
+    job = finished(job)
+    assert (job.state, job.code, progress(job).enrolled) == (JobState.DONE, "", 7)
+
+
 def test_who_may_do_what(gallery: Gallery, archive: Path) -> None:
     operator = factories.actor(gallery, Role.OPERATOR)
     job = make_job(operator, gallery, {"kind": "archive", "path": str(archive)}, LAYOUT)
