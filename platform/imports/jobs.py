@@ -98,8 +98,9 @@ def lock_job(job_id: int) -> ImportJob:
 def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     """Start, pause, resume, cancel or undo a job.
 
-    One that failed goes on once its source is there again. Cancelling keeps what is done, and stops within one chunk; what a worker has in hand is given
-    back by itself. Undoing removes what the job added, and only that.
+    One that failed goes on once its source is there again. Cancelling keeps what is done, and stops
+    within one chunk; what a worker has in hand is given back by itself. Undoing removes what the
+    job added, and only that.
 
     Raises:
         Forbidden: the actor may not; undoing takes an administrator, as erasing does.
