@@ -57,7 +57,7 @@ def use(stack: Stack, api: Api, lfw: Lfw) -> None:
     api.await_searchable(api.ok(sent)["id"])
     assert api.best(photo)["person"]["name"] == PERSON["name"]
     assert api.post_photo(person, b"%PDF quagmire").status_code == 415
-    api.ok(api.http.get("people", params={"q": "Quagmire"}))
+    api.ok(api.http.get("people", params={"search": "Quagmire"}))
     api.http.get("people/Quagmire")
     api.http.get("people", params={"gallery": "Quagmire"})
     wrong = httpx.get(f"{stack.url}/api/v1/people", headers={"Authorization": "Api-Key swordfish"})
@@ -154,7 +154,7 @@ def test_the_doctor_finds_everything_well(stack: Stack, api: Api) -> None:
     # The Milvus that tests can run is an old one.
     warned = {name for name, part in parts.items() if part["state"] != "ok"}
     assert warned <= {"disk space", *(["milvus"] if sets.ON_SERVERS else [])}
-    assert parts["workers"]["detail"].startswith("index@")
+    assert parts["workers"]["detail"].startswith("imports@")
     assert list(parts) == [
         "settings", "models", "media folder", "disk space", "erasures", "database", "migrations",
         "broker", "workers", "clock", "photos", "milvus", "index", "index lag",
