@@ -158,7 +158,7 @@ def test_the_doctor_finds_everything_well(stack: Stack, api: Api) -> None:
     assert list(parts) == [
         "settings", "models", "media folder", "disk space", "erasures", "database", "migrations",
         "broker", "workers", "clock", "photos", "milvus", "index", "index lag",
-        "recall", "rebuilds",
+        "recall", "rebuilds", "calibration",
     ]  # fmt: skip
 
 
