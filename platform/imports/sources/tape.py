@@ -1,6 +1,7 @@
 """Bytes that are read forward only, as tar's headers and contents follow each other."""
 
 import io
+from abc import abstractmethod
 from typing import Protocol
 
 from imports.names import Fault
@@ -57,13 +58,13 @@ class _Forward(io.RawIOBase):
             found += piece
         return found
 
+    @abstractmethod
     def take(self, count: int) -> bytes:
         """Up to so many bytes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def skip_to(self, place: int) -> None:
         """Move on to a place that doesn't lie behind."""
-        raise NotImplementedError
 
 
 class PlainTape(_Forward):
