@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -186,11 +186,19 @@ def _rate(job: ImportJob, done: int) -> float | None:
     return done / max((end - job.started_at).total_seconds(), 0.001)
 
 
+def waiting_jobs() -> QuerySet[ImportJob]:
+    """Those that want a worker, what comes first first: people wait for plans."""
+    return (
+        ImportJob.objects.filter(state__in=[JobState.PLANNING, JobState.RUNNING, JobState.UNDOING])
+        .select_related("gallery")
+        .order_by(Case(When(state=JobState.PLANNING, then=0), default=1), "-priority", "pk")
+    )
+
+
 def release_expired() -> bool:
     """Give back what dead workers held; whether a worker has something to do."""
     _release(Q(leased_until__lt=timezone.now()))
-    states = [JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]
-    return ImportJob.objects.filter(state__in=states).exists()
+    return waiting_jobs().exists()
 
 
 def release_held_by(worker: str) -> int:
