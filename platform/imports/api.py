@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, NoReturn
 
 import django_filters
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -26,28 +27,47 @@ from people.models import Role, SeveralFaces
 from . import jobs, report, uploads
 from .layouts import KINDS
 from .models import ImportItem, ImportJob, ItemState, JobState
+from .sources.urls import LONGEST_URL
 
 PIECE = 16 * 1024 * 1024
+# Addresses that a job may be made with at once; more are sent in pieces.
+MOST_URLS = 10_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+# What each kind of source is told by: fields that it needs, and those that it may have.
+SOURCE_FIELDS: dict[str, tuple[set[str], set[str]]] = {
+    "archive": (set(), set()),
+    "urls": (set(), {"urls"}),
+    "folder": ({"path"}, set()),
+    "bucket": ({"bucket"}, {"prefix"}),
+}
+_ONE_LINE = RegexValidator(
+    r"\A[^\x00-\x1f\x7f\ud800-\udfff]+\Z", "A web address is one line of text."
+)
 
 
 class SourceSerializer(serializers.Serializer[Any]):
     """Where the photos are."""
 
-    kind = serializers.ChoiceField(choices=["archive", "folder", "bucket"])
+    kind = serializers.ChoiceField(choices=list(SOURCE_FIELDS))
     path = serializers.CharField(
         required=False, help_text="Of a folder on the server, under one of IMPORT_ROOTS."
     )
     bucket = serializers.CharField(required=False)
     prefix = serializers.CharField(required=False, allow_blank=True)
+    urls = serializers.ListField(
+        child=serializers.CharField(max_length=LONGEST_URL, validators=[_ONE_LINE]),
+        min_length=1, max_length=MOST_URLS, required=False,
+        help_text="Web addresses. Without them the list is sent like an archive, a line each.",
+    )  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Each kind has its own fields. An archive is sent, and has none."""
-        wanted = {"archive": set(), "folder": {"path"}, "bucket": {"bucket"}}[attrs["kind"]]
-        allowed = wanted | {"kind"} | ({"prefix"} if attrs["kind"] == "bucket" else set())
+        wanted, others = SOURCE_FIELDS[attrs["kind"]]
         for name in wanted - set(attrs):
             raise serializers.ValidationError({name: "Say where they are."})
-        for name in set(attrs) - allowed:
+        for name in set(attrs) - wanted - others - {"kind"}:
             raise serializers.ValidationError({name: "This kind of source has none."})
         return attrs
 
@@ -106,8 +126,8 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
         ]  # fmt: skip
 
     def get_source(self, job: ImportJob) -> dict[str, str]:
-        """Without the place where an archive lies on the server."""
-        hidden = {"path"} if job.source["kind"] == "archive" else set()
+        """Without the place where what was sent lies on the server."""
+        hidden = {"path"} if job.source["kind"] in jobs.SENT_KINDS else set()
         return {name: value for name, value in job.source.items() if name not in hidden}
 
     def get_progress(self, job: ImportJob) -> ProgressSerializer:
@@ -151,7 +171,7 @@ class ImportItemFilter(django_filters.FilterSet):
 
 
 class PieceParser(BaseParser):
-    """A piece of an archive: bytes."""
+    """A piece of something larger: bytes."""
 
     media_type = "application/octet-stream"
 
@@ -188,10 +208,11 @@ class ImportViewSet(ReadViewSet[ImportJob]):
 
     @extend_schema(
         summary="Make an import",
-        description="Of a folder or a bucket it is planned next. An archive is sent in pieces: "
-        "`PUT /imports/{id}/archive`, then `POST /imports/{id}/uploaded`.",
+        description="Of a folder, a bucket or a few web addresses it is planned next. An archive, "
+        "or a long list of addresses, is sent in pieces: `PUT /imports/{id}/archive`, then `POST "
+        "/imports/{id}/uploaded`.",
         request=ImportRequestSerializer,
-        responses={201: ImportSerializer},
+        responses={201: ImportSerializer, 403: problem("`source_not_allowed`, `role_needed`")},
     )
     @idempotent
     def create(self, request: Request) -> Response:
@@ -201,11 +222,15 @@ class ImportViewSet(ReadViewSet[ImportJob]):
         fields = dict(serializer.validated_data)
         gallery = gallery_for(self.actor, fields.pop("gallery"), Role.OPERATOR)
         source, layout = dict(fields.pop("source")), dict(fields.pop("layout"))
-        job = jobs.make_job(self.actor, gallery, source, layout, **fields)
+        urls = source.pop("urls", None)
+        if urls is None:
+            job = jobs.make_job(self.actor, gallery, source, layout, **fields)
+        else:
+            job = uploads.make_job_of_urls(self.actor, gallery, urls, layout, **fields)
         return Response(ImportSerializer(job).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
-        summary="Send a piece of an archive",
+        summary="Send a piece of an archive, or of a list of web addresses",
         description=f"At most {PIECE} bytes, added at `offset`. After a broken connection the "
         "job's `uploaded` says where to go on.",
         parameters=[OpenApiParameter("offset", int, required=True)],
@@ -228,7 +253,7 @@ class ImportViewSet(ReadViewSet[ImportJob]):
         return self._shown(uploads.append(self.actor, self._job(), offset, data))
 
     @extend_schema(
-        summary="Say that the archive is whole", request=None,
+        summary="Say that all was sent", request=None,
         responses={200: ImportSerializer, 422: problem("`empty_file`"), **STATE},
     )  # fmt: skip
     @action(detail=True, methods=["post"])

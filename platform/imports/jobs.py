@@ -18,6 +18,10 @@ from people.access import galleries_where, require
 from people.models import Gallery, Role
 
 from .models import UNDER_WAY, ImportItem, ImportJob, ItemState, JobState
+from .sources import check_allowed
+
+# What is sent to the server, in pieces; all other sources are where they are.
+SENT_KINDS = ("archive", "urls")
 
 # From which states what somebody wants can be done, and what the job is then.
 STEPS: dict[str, tuple[frozenset[str], JobState]] = {
@@ -49,13 +53,14 @@ def make_job(
     several_faces: str = "",
     priority: int = 0,
 ) -> ImportJob:
-    """A job for a source that is there (it is planned next), or an archive that is to be sent.
+    """A job for a source that is there (it is planned next), or one that is to be sent.
 
     Raises:
-        Forbidden: the actor enrols nobody in the gallery.
+        Forbidden: the actor enrols nobody in the gallery. SourceNotAllowed: by the settings.
     """
     require(actor, gallery, Role.OPERATOR)
-    is_upload = source["kind"] == "archive" and "path" not in source
+    check_allowed(source)
+    is_upload = source["kind"] in SENT_KINDS and "path" not in source
     with transaction.atomic():
         job = ImportJob.objects.create(
             gallery=gallery,

@@ -1,4 +1,5 @@
-"""Receiving an archive in pieces: each is appended at the place that the sender names.
+"""Receiving an archive, or a list of addresses, in pieces: each is appended at the place that the
+sender names.
 
 A connection that breaks costs one piece: the job says how many bytes it has, and the sender goes on
 from there.
@@ -7,8 +8,10 @@ from there.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -18,37 +21,38 @@ from accounts.actors import Actor
 from common.errors import Conflict, StorageFull, TooLarge, Unprocessable
 from common.queue import WORK_ON_IMPORTS, enqueue_on_commit
 from people.access import require
-from people.models import Role
+from people.models import Gallery, Role
 
-from .jobs import lock_job, note
+from .jobs import lock_job, make_job, note
 from .models import ImportJob, JobState
+from .sources.urls import LONGEST_URL
 
 
 def upload_path(job: ImportJob) -> Path:
-    """Where an archive that is sent is collected: out of the web server's reach."""
+    """Where an archive or a list that is sent is collected: out of the web server's reach."""
     return _folder() / f"{job.public_id.hex}.archive"
 
 
 @transaction.atomic
 def append(actor: Actor, job: ImportJob, offset: int, data: bytes) -> ImportJob:
-    """Add a piece to a job's archive.
+    """Add a piece to a job's archive, or to its list of addresses.
 
     Raises:
         Conflict: the job takes no more (`import_state`), or has another number of bytes
             (`wrong_offset`, with `uploaded`).
-        TooLarge: the archive would be over IMPORT_MAX_BYTES. StorageFull: the disk is full.
+        TooLarge: it would be over the limit of its kind. StorageFull: the disk is full.
     """
     require(actor, job.gallery, Role.OPERATOR)
     job = lock_job(job.pk)
     _check_uploading(job)
     if offset != job.uploaded:
         raise Conflict(
-            f"The archive has {job.uploaded} bytes so far. Go on from there.",
+            f"It has {job.uploaded} bytes so far. Go on from there.",
             code="wrong_offset",
             uploaded=job.uploaded,
         )
-    if offset + len(data) > settings.IMPORT_MAX_BYTES:
-        raise TooLarge("The archive is larger than IMPORT_MAX_BYTES allows. Send it in parts.")
+    if offset + len(data) > _most(job):
+        raise TooLarge(f"It is larger than {_most(job)} bytes. Make several imports of it.")
     try:
         _write(upload_path(job), offset, data)
     except OSError as error:
@@ -56,6 +60,13 @@ def append(actor: Actor, job: ImportJob, offset: int, data: bytes) -> ImportJob:
     job.uploaded += len(data)
     job.save(update_fields=["uploaded", "updated_at"])
     return job
+
+
+def _most(job: ImportJob) -> int:
+    """A list has a line for each file."""
+    if job.source["kind"] == "urls":
+        return settings.IMPORT_MAX_FILES * LONGEST_URL
+    return settings.IMPORT_MAX_BYTES
 
 
 def _write(path: Path, offset: int, data: bytes) -> None:
@@ -75,7 +86,7 @@ def _write(path: Path, offset: int, data: bytes) -> None:
 
 @transaction.atomic
 def complete(actor: Actor, job: ImportJob) -> ImportJob:
-    """Say that an archive is whole; it is looked at next.
+    """Say that what was sent is whole; it is looked at next.
 
     Raises:
         Conflict: as `append`. Unprocessable: nothing was sent (`empty_file`).
@@ -84,7 +95,7 @@ def complete(actor: Actor, job: ImportJob) -> ImportJob:
     job = lock_job(job.pk)
     _check_uploading(job)
     if not job.uploaded:
-        raise Unprocessable("Nothing was sent. Send the archive first.", code="empty_file")
+        raise Unprocessable("Nothing was sent. Send it first.", code="empty_file")
     job.source = {**job.source, "path": str(upload_path(job))}
     job.state = JobState.PLANNING
     job.save()
@@ -93,9 +104,19 @@ def complete(actor: Actor, job: ImportJob) -> ImportJob:
     return job
 
 
+@transaction.atomic
+def make_job_of_urls(
+    actor: Actor, gallery: Gallery, urls: Sequence[str], layout: dict[str, Any], **fields: Any
+) -> ImportJob:
+    """A job of a short list of addresses, all at once. Raises as `make_job` and `append`."""
+    job = make_job(actor, gallery, {"kind": "urls"}, layout, **fields)
+    job = append(actor, job, 0, "\n".join(urls).encode())
+    return complete(actor, job)
+
+
 def _check_uploading(job: ImportJob) -> None:
     if job.state != JobState.UPLOADING:
-        raise Conflict(f"The import is {job.state}: it takes no archive.", code="import_state")
+        raise Conflict(f"The import is {job.state}: it takes nothing more.", code="import_state")
 
 
 # After the end of a job: its failed files may be tried again, a cancelled one may go on.

@@ -12,6 +12,7 @@ import pytest
 from openpyxl import load_workbook
 from rest_framework.test import APIClient
 
+from audit.models import AuditEntry
 from imports.models import ImportJob
 from imports.uploads import remove_old_uploads, upload_path
 from imports.working import work
@@ -104,6 +105,10 @@ def test_an_archive_comes_in_pieces_is_planned_started_and_reported(
         ({"source": {"kind": "folder"}}, 400),
         ({"source": {"kind": "archive", "path": "/etc"}}, 400),
         ({"source": {"kind": "urls", "path": "/etc/passwd"}}, 400),
+        ({"source": {"kind": "urls", "urls": []}}, 400),
+        ({"source": {"kind": "urls", "urls": ["https://example.org/a_1.jpg\nb"]}}, 400),
+        ({"source": {"kind": "urls", "urls": ["https://example.org/" + "a" * 2000]}}, 400),
+        ({"source": {"kind": "archive", "urls": ["https://example.org/a_1.jpg"]}}, 400),
         ({"layout": {"kind": "guess"}}, 400),
         ({"layout": {"kind": "manifest", "manifest": "/etc/passwd"}}, 201),
         ({"several_faces": "all"}, 400),
@@ -119,12 +124,83 @@ def test_what_is_asked(
         assert ImportJob.objects.get().layout == {"kind": "manifest"}
 
 
-def test_a_folder_outside_the_allowed_roots_is_refused(
-    operator: APIClient, gallery: Gallery
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"kind": "folder", "path": "/etc"},
+        {"kind": "folder", "path": "{root}/../elsewhere"},
+        {"kind": "folder", "path": "{root}/link"},
+        {"kind": "bucket", "bucket": "secrets"},
+        {"kind": "urls"},
+        {"kind": "urls", "urls": ["https://example.org/a_1.jpg"]},
+    ],
+)
+def test_what_the_settings_don_t_open_is_refused_at_once(
+    operator: APIClient, gallery: Gallery, source: dict[str, str], tmp_path: Path, settings: Any
 ) -> None:
-    job = made(operator, gallery, source={"kind": "folder", "path": "/etc"}).json()["id"]
-    failed = shown(operator, job)
-    assert (failed["state"], failed["code"]) == ("failed", "source_not_allowed")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/link").symlink_to("/etc")
+    settings.IMPORT_ROOTS, settings.IMPORT_BUCKETS = [tmp_path / "root"], ["photos"]
+    if "path" in source:
+        source = {**source, "path": source["path"].format(root=tmp_path / "root")}
+    refused = made(operator, gallery, source=source)
+    assert (refused.status_code, refused.json()["code"]) == (403, "source_not_allowed")
+    assert not ImportJob.objects.exists()
+    assert not AuditEntry.objects.filter(action__startswith="import.").exists()
+    assert not (tmp_path / "var/imports").exists()
+
+
+def test_web_addresses_come_with_the_job(
+    operator: APIClient, gallery: Gallery, settings: Any
+) -> None:
+    """This machine is inside of something, so nothing is fetched from it; all else is real."""
+    settings.IMPORT_URLS = True
+    urls = ["http://127.0.0.1:1/17_front.jpg", "ftp://example.org/18_a.jpg", "no address"]
+    source = {"kind": "urls", "urls": urls}
+    job = made(operator, gallery, source=source, layout={"kind": "names"}).json()
+    assert (job["state"], job["source"]) == ("planning", {"kind": "urls"})
+    stored = upload_path(ImportJob.objects.get())
+    assert stored.read_text().splitlines() == urls
+    assert shown(operator, job["id"])["plan"]["photos"] == 1
+    operator.post(f"{IMPORTS}/{job['id']}/start")
+    assert shown(operator, job["id"])["state"] == "done"
+    items = operator.get(f"{IMPORTS}/{job['id']}/items").json()["results"]
+    assert {each["name"]: each["code"] for each in items} == {
+        "127.0.0.1/17_front.jpg": "blocked_address",
+        "ftp:/example.org/18_a.jpg": "bad_url",
+        "no address": "bad_url",
+    }
+    ImportJob.objects.all().delete()
+    assert (remove_old_uploads(), stored.exists()) == (1, False)
+
+
+def test_half_a_surrogate_pair_is_no_address(
+    operator: APIClient, gallery: Gallery, settings: Any
+) -> None:
+    settings.IMPORT_URLS = True
+    source = '{"kind": "urls", "urls": ["https://example.org/\\ud800.jpg"]}'
+    body = (
+        f'{{"gallery": "{gallery.public_id}", "source": {source}, "layout": {{"kind": "names"}}}}'
+    )
+    refused = operator.post(IMPORTS, body, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
+    assert "one line of text" in refused.content.decode()
+
+
+def test_a_long_list_of_addresses_comes_in_pieces(
+    operator: APIClient, gallery: Gallery, settings: Any
+) -> None:
+    settings.IMPORT_URLS, settings.IMPORT_MAX_FILES = True, 2
+    job = made(operator, gallery, source={"kind": "urls"}, layout={"kind": "names"}).json()["id"]
+    assert operator.post(f"{IMPORTS}/{job}/uploaded").json()["code"] == "empty_file"
+    first = b"http://127.0.0.1:1/17_a.jpg\nhttp://127."
+    put(operator, job, 0, first)
+    put(operator, job, len(first), b"0.0.1:1/17_b.jpg\n")
+    refused = put(operator, job, len(first) + 17, b" " * 4000)
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    planned = shown(operator, job)
+    assert (planned["plan"]["photos"], planned["source"]) == (2, {"kind": "urls"})
 
 
 def test_others_see_nothing_of_it(client_of: Client, gallery: Gallery, archive: bytes) -> None:
