@@ -77,6 +77,17 @@ class LayoutSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(choices=list(KINDS))
     separator = serializers.CharField(required=False, max_length=5)
+    manifest = serializers.ChoiceField(
+        choices=["inside", jobs.SENT], required=False,
+        help_text="Where the table is: in the source, or sent by `PUT /imports/{id}/manifest`.",
+    )  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """In the source is where it is looked for, unless something else is said."""
+        if "manifest" in attrs and attrs["kind"] != "manifest":
+            raise serializers.ValidationError({"manifest": "This layout has none."})
+        sent = attrs.get("manifest") == jobs.SENT
+        return attrs if sent else {key: attrs[key] for key in attrs if key != "manifest"}
 
 
 class ImportRequestSerializer(serializers.Serializer[Any]):
@@ -114,6 +125,7 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
     id = serializers.UUIDField(source="public_id", read_only=True)
     gallery = serializers.UUIDField(source="gallery.public_id", read_only=True)
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
+    layout = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     plan = serializers.DictField(allow_null=True, read_only=True)
 
@@ -129,6 +141,11 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
         """Without the place where what was sent lies on the server."""
         hidden = {"path"} if job.source["kind"] in jobs.SENT_KINDS else set()
         return {name: value for name, value in job.source.items() if name not in hidden}
+
+    def get_layout(self, job: ImportJob) -> dict[str, str]:
+        """Without the place of a table on the server."""
+        shown = {"manifest": "beside"} if job.layout.get("manifest") else {}
+        return {**job.layout, **shown} if job.layout.get("manifest") != jobs.SENT else job.layout
 
     def get_progress(self, job: ImportJob) -> ProgressSerializer:
         """Counted now."""
@@ -183,8 +200,21 @@ class PieceParser(BaseParser):
         return data
 
 
+class AnyBytesParser(PieceParser):
+    """The same, whatever its sender calls it: its bytes say what it is."""
+
+    media_type = "*/*"
+
+
 def _too_large() -> NoReturn:
     raise TooLarge(f"A piece has at most {PIECE} bytes. Send smaller ones.")
+
+
+def _piece(request: Request, default: int | None = None) -> tuple[int, bytes]:
+    """Where it goes, and the bytes."""
+    asked = request.query_params.get("offset", default)
+    offset = serializers.IntegerField(min_value=0).run_validation(asked)
+    return offset, request.data if isinstance(request.data, bytes) else b""
 
 
 STATE = {409: problem("`import_state`")}
@@ -209,7 +239,8 @@ class ImportViewSet(ReadViewSet[ImportJob]):
     @extend_schema(
         summary="Make an import",
         description="Of a folder, a bucket or a few web addresses it is planned next. An archive, "
-        "or a long list of addresses, is sent in pieces: `PUT /imports/{id}/archive`, then `POST "
+        "or a long list of addresses, is sent in pieces: `PUT /imports/{id}/archive`, and with "
+        '`"manifest": "sent"` a table beside it: `PUT /imports/{id}/manifest`; then `POST '
         "/imports/{id}/uploaded`.",
         request=ImportRequestSerializer,
         responses={201: ImportSerializer, 403: problem("`source_not_allowed`, `role_needed`")},
@@ -246,11 +277,29 @@ class ImportViewSet(ReadViewSet[ImportJob]):
     @action(detail=True, methods=["put"])
     def archive(self, request: Request, **kwargs: Any) -> Response:
         """Appended, and on the disk when it is answered."""
-        offset = serializers.IntegerField(min_value=0).run_validation(
-            request.query_params.get("offset")
-        )
-        data = request.data if isinstance(request.data, bytes) else b""
+        offset, data = _piece(request)
         return self._shown(uploads.append(self.actor, self._job(), offset, data))
+
+    @extend_schema(
+        summary="Send the table that says who is on which photo: CSV or XLSX",
+        description=f'For a layout with `"manifest": "sent"`. At most {PIECE} bytes at once; '
+        "more of it at its `offset`. The piece at 0 begins it anew. If the plan fails for it, "
+        "send another one and say `uploaded` again.",
+        parameters=[OpenApiParameter("offset", int, default=0)],
+        request={"text/csv": OpenApiTypes.BINARY, XLSX: OpenApiTypes.BINARY},
+        responses={
+            200: ImportSerializer,
+            409: problem("`wrong_offset`, `import_state`"),
+            413: problem("`too_large`"),
+            507: problem("`storage_full`"),
+        },
+        filters=False,
+    )
+    @action(detail=True, methods=["put"], parser_classes=[AnyBytesParser])
+    def manifest(self, request: Request, **kwargs: Any) -> Response:
+        """Kept beside the archive, and on the disk when it is answered."""
+        offset, data = _piece(request, default=0)
+        return self._shown(uploads.append_manifest(self.actor, self._job(), offset, data))
 
     @extend_schema(
         summary="Say that all was sent", request=None,

@@ -22,6 +22,8 @@ from .sources import check_allowed
 
 # What is sent to the server, in pieces; all other sources are where they are.
 SENT_KINDS = ("archive", "urls")
+# What a layout's manifest is where it is sent, too.
+SENT = "sent"
 
 # From which states what somebody wants can be done, and what the job is then.
 STEPS: dict[str, tuple[frozenset[str], JobState]] = {
@@ -55,12 +57,15 @@ def make_job(
 ) -> ImportJob:
     """A job for a source that is there (it is planned next), or one that is to be sent.
 
+    So is a manifest where the layout has `sent` for it.
+
     Raises:
         Forbidden: the actor enrols nobody in the gallery. SourceNotAllowed: by the settings.
     """
     require(actor, gallery, Role.OPERATOR)
     check_allowed(source)
-    is_upload = source["kind"] in SENT_KINDS and "path" not in source
+    awaits_source = source["kind"] in SENT_KINDS and "path" not in source
+    is_upload = awaits_source or layout.get("manifest") == SENT
     with transaction.atomic():
         job = ImportJob.objects.create(
             gallery=gallery,

@@ -15,6 +15,7 @@ from common.errors import Problem
 from people.models import Person
 
 from .inspection import inspect
+from .jobs import SENT
 from .layouts import Layout, open_layout
 from .models import ImportItem, ImportJob, ItemState, JobState
 from .people import LineRefused, Planned, Result
@@ -28,6 +29,7 @@ from .sources import (
     open_folder,
     open_urls,
 )
+from .uploads import manifest_path
 
 LIST_AT_ONCE = 2_000
 # Photos a second, where nobody has measured.
@@ -49,13 +51,20 @@ def open_source(job: ImportJob) -> Source:
 def layout_of(job: ImportJob, source: Source) -> Layout:
     """How its files become people. Raises UnusableManifest."""
     layout = job.layout
-    manifest = layout.get("manifest")
     return open_layout(
         layout["kind"],
         source,
         separator=layout.get("separator", "_"),
-        manifest=Path(manifest) if manifest else None,
+        manifest=_manifest_of(job),
     )
+
+
+def _manifest_of(job: ImportJob) -> Path | None:
+    """The table beside the source, if it isn't in it."""
+    given = job.layout.get("manifest")
+    if given == SENT:
+        return manifest_path(job)
+    return Path(given) if given else None
 
 
 def plan(job: ImportJob) -> None:

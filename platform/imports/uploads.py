@@ -23,14 +23,23 @@ from common.queue import WORK_ON_IMPORTS, enqueue_on_commit
 from people.access import require
 from people.models import Gallery, Role
 
-from .jobs import lock_job, make_job, note
+from .errors import MISSING_COLUMNS, UnusableManifest
+from .jobs import SENT, SENT_KINDS, lock_job, make_job, note
+from .manifest import SENT_SUFFIX
 from .models import ImportJob, JobState
 from .sources.urls import LONGEST_URL
+
+_SUFFIX = ".archive"
 
 
 def upload_path(job: ImportJob) -> Path:
     """Where an archive or a list that is sent is collected: out of the web server's reach."""
-    return _folder() / f"{job.public_id.hex}.archive"
+    return _folder() / f"{job.public_id.hex}{_SUFFIX}"
+
+
+def manifest_path(job: ImportJob) -> Path:
+    """Where a manifest that is sent beside the source is collected."""
+    return _folder() / f"{job.public_id.hex}{SENT_SUFFIX}"
 
 
 @transaction.atomic
@@ -45,21 +54,68 @@ def append(actor: Actor, job: ImportJob, offset: int, data: bytes) -> ImportJob:
     require(actor, job.gallery, Role.OPERATOR)
     job = lock_job(job.pk)
     _check_uploading(job)
+    _check_awaited(job, is_awaited=job.source["kind"] in SENT_KINDS, what="archive")
     if offset != job.uploaded:
-        raise Conflict(
-            f"It has {job.uploaded} bytes so far. Go on from there.",
-            code="wrong_offset",
-            uploaded=job.uploaded,
-        )
-    if offset + len(data) > _most(job):
-        raise TooLarge(f"It is larger than {_most(job)} bytes. Make several imports of it.")
-    try:
-        _write(upload_path(job), offset, data)
-    except OSError as error:
-        raise StorageFull("The server's disk has no room for it. Try again later.") from error
+        raise _wrong_offset(job.uploaded)
+    _check_size(offset + len(data), _most(job))
+    _write(upload_path(job), offset, data)
     job.uploaded += len(data)
     job.save(update_fields=["uploaded", "updated_at"])
     return job
+
+
+@transaction.atomic
+def append_manifest(actor: Actor, job: ImportJob, offset: int, data: bytes) -> ImportJob:
+    """Add a piece to a job's manifest; the one at 0 begins it anew.
+
+    A job whose plan failed for its manifest takes another one, so that its archive need not be
+    sent again.
+
+    Raises:
+        Conflict: the job takes none (`import_state`), or has another number of bytes
+            (`wrong_offset`, with `uploaded`).
+        TooLarge: it would be over IMPORT_MAX_MANIFEST_BYTES. StorageFull: the disk is full.
+    """
+    require(actor, job.gallery, Role.OPERATOR)
+    job = lock_job(job.pk)
+    _check_awaited(job, is_awaited=job.layout.get("manifest") == SENT, what="manifest")
+    if _has_bad_manifest(job):
+        job.state, job.code, job.text, job.finished_at = JobState.UPLOADING, "", "", None
+        job.save()
+    _check_uploading(job)
+    there = _size(manifest_path(job))
+    if offset not in (0, there):
+        raise _wrong_offset(there)
+    _check_size(offset + len(data), settings.IMPORT_MAX_MANIFEST_BYTES)
+    _write(manifest_path(job), offset, data)
+    return job
+
+
+def _has_bad_manifest(job: ImportJob) -> bool:
+    is_bad = job.code in (UnusableManifest.code, MISSING_COLUMNS)
+    return job.state == JobState.FAILED and job.started_at is None and is_bad
+
+
+def _check_awaited(job: ImportJob, *, is_awaited: bool, what: str) -> None:
+    if not is_awaited:
+        raise Conflict(
+            f"This import was made without {what} to be sent. Make another one.",
+            code="import_state",
+        )
+
+
+def _wrong_offset(there: int) -> Conflict:
+    sentence = f"It has {there} bytes so far. Go on from there."
+    return Conflict(sentence, code="wrong_offset", uploaded=there)
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise TooLarge(f"It is larger than {most} bytes. Make several imports of it.")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _most(job: ImportJob) -> int:
@@ -70,7 +126,15 @@ def _most(job: ImportJob) -> int:
 
 
 def _write(path: Path, offset: int, data: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Raises StorageFull."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _put(path, offset, data)
+    except OSError as error:
+        raise StorageFull("The server's disk has no room for it. Try again later.") from error
+
+
+def _put(path: Path, offset: int, data: bytes) -> None:
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         # What a piece wrote whose transaction was rolled back is written again.
@@ -94,9 +158,13 @@ def complete(actor: Actor, job: ImportJob) -> ImportJob:
     require(actor, job.gallery, Role.OPERATOR)
     job = lock_job(job.pk)
     _check_uploading(job)
-    if not job.uploaded:
+    is_sent = job.source["kind"] in SENT_KINDS and "path" not in job.source
+    if is_sent and not job.uploaded:
         raise Unprocessable("Nothing was sent. Send it first.", code="empty_file")
-    job.source = {**job.source, "path": str(upload_path(job))}
+    if job.layout.get("manifest") == SENT and not _size(manifest_path(job)):
+        raise Unprocessable("No manifest was sent. Send it first.", code="empty_file")
+    if is_sent:
+        job.source = {**job.source, "path": str(upload_path(job))}
     job.state = JobState.PLANNING
     job.save()
     note(actor, "import.uploaded", job, bytes=job.uploaded)
@@ -124,11 +192,12 @@ KEPT = timedelta(days=7)
 
 
 def remove_old_uploads() -> int:
-    """Delete archives a week after the end of their jobs, or whose jobs are gone."""
+    """Delete what was sent a week after the end of its job, or whose job is gone."""
     over = ImportJob.objects.filter(finished_at__lt=timezone.now() - KEPT)
     kept = ImportJob.objects.exclude(pk__in=over.values("pk"))
     names = {each.hex for each in kept.values_list("public_id", flat=True)}
-    old = [path for path in _folder().glob("*.archive") if path.stem not in names]
+    sent = [path for path in _folder().glob("*") if path.suffix in (_SUFFIX, SENT_SUFFIX)]
+    old = [path for path in sent if path.stem not in names]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
