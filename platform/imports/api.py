@@ -119,6 +119,47 @@ class ProgressSerializer(serializers.Serializer[Any]):
     failed = serializers.IntegerField()
 
 
+class UnderstoodSerializer(serializers.Serializer[Any]):
+    """How a file, or a line of the manifest, is understood; `code` says why it can't be used."""
+
+    file = serializers.CharField()
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+    metadata = serializers.DictField(child=serializers.CharField())
+    several_faces = serializers.CharField()
+    line = serializers.IntegerField(allow_null=True)
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+
+
+class ImportPreviewSerializer(serializers.Serializer[Any]):
+    """What an import would do."""
+
+    table = serializers.CharField(
+        help_text="How the manifest is written, such as `UTF-8, semicolons`; empty without one."
+    )
+    columns = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="What each column of the manifest is taken for: its own name, or `metadata`.",
+    )
+    rows = UnderstoodSerializer(many=True, help_text="The first files, or lines of the manifest.")
+    photos = serializers.IntegerField()
+    people = serializers.IntegerField()
+    new = serializers.IntegerField(help_text="Of the people: those whom the gallery lacks.")
+    compared = serializers.IntegerField(
+        help_text="Photos from all parts of the source that were read whole, to be looked for in "
+        "the gallery; none of a compressed TAR."
+    )
+    duplicates = serializers.IntegerField(
+        allow_null=True, help_text="Those of them that the gallery has, byte for byte."
+    )
+    rate = serializers.FloatField(help_text="Photos a second that are expected.")
+    is_rate_measured = serializers.BooleanField(
+        help_text="Whether the last imports here were so fast; else it is a usual figure."
+    )
+    seconds = serializers.FloatField(help_text="What the import is expected to take.")
+
+
 class ImportSerializer(serializers.ModelSerializer[ImportJob]):
     """An import job."""
 
@@ -309,6 +350,16 @@ class ImportViewSet(ReadViewSet[ImportJob]):
     def uploaded(self, request: Request, **kwargs: Any) -> Response:
         """It is planned next."""
         return self._shown(uploads.complete(self.actor, self._job()))
+
+    @extend_schema(
+        summary="Show how a planned import understands its source",
+        responses={200: ImportPreviewSerializer, **STATE},
+        filters=False,
+    )
+    @action(detail=True, methods=["get"])
+    def preview(self, request: Request, **kwargs: Any) -> Response:
+        """As the plan found it: nothing is read again."""
+        return Response(ImportPreviewSerializer(jobs.preview(self._job())).data)
 
     @extend_schema(
         summary="Start a planned import", request=None, responses={200: ImportSerializer, **STATE}

@@ -153,6 +153,20 @@ def retry_failed(actor: Actor, job: ImportJob) -> int:
     return count
 
 
+def preview(job: ImportJob) -> dict[str, Any]:
+    """How its plan understands the source.
+
+    Raises:
+        Conflict: there is no plan yet, or none any more (`import_state`).
+    """
+    if not job.plan or "understanding" not in job.plan:
+        raise Conflict(
+            f"The import is {job.state} and has no plan to look at. Ask again once it is planned.",
+            code="import_state",
+        )
+    return {**job.plan, **job.plan["understanding"]}
+
+
 def note(actor: Actor, action: str, job: ImportJob, **details: Any) -> None:
     """An entry of the audit log."""
     record(actor, action, f"import:{job.public_id}", job.gallery.public_id, **details)
