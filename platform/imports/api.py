@@ -13,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -24,7 +25,7 @@ from common.parsers import JSONParser
 from people.access import gallery_for
 from people.models import Role, SeveralFaces
 
-from . import jobs, report, uploads
+from . import jobs, report, sheet, uploads
 from .layouts import KINDS
 from .models import ImportItem, ImportJob, ItemState, JobState
 from .sources.urls import LONGEST_URL
@@ -226,6 +227,20 @@ class ImportItemFilter(django_filters.FilterSet):
     class Meta:
         model = ImportItem
         fields: ClassVar[list[str]] = ["code", "external_id"]
+
+
+class SheetQuerySerializer(serializers.Serializer[Any]):
+    """Which part of the sheet."""
+
+    code = serializers.CharField(default="", allow_blank=True, max_length=40)
+    after = serializers.IntegerField(default=0, min_value=0, max_value=2**63 - 1)
+    limit = serializers.IntegerField(default=sheet.PAGE, min_value=1, max_value=sheet.MOST)
+
+
+class PageRenderer(BaseRenderer):
+    """So that whoever asks for HTML alone is not refused; the page is rendered elsewhere."""
+
+    media_type, format, charset = "text/html", "html", "utf-8"
 
 
 class PieceParser(BaseParser):
@@ -433,6 +448,26 @@ class ImportViewSet(ReadViewSet[ImportJob]):
             name = "import.csv"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
+
+    @extend_schema(
+        summary="Show the files that were not taken, as a page with small pictures",
+        description="HTML that needs nothing else: to look at, to keep or to print. A file that "
+        "was never stored has no picture.",
+        parameters=[
+            OpenApiParameter("code", str, description="Files with this one only."),
+            OpenApiParameter("after", int, default=0, description="As a page's last link has it."),
+            OpenApiParameter("limit", int, default=sheet.PAGE, description=f"1 to {sheet.MOST}."),
+        ],
+        responses={(200, "text/html"): OpenApiTypes.STR},
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, PageRenderer])
+    def sheet(self, request: Request, **kwargs: Any) -> HttpResponse:
+        """Names are escaped, pictures encoded again; the page may run and load nothing."""
+        asked = SheetQuerySerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        page = sheet.as_html(self._job(), **asked.validated_data)
+        return HttpResponse(page, headers=sheet.HEADERS)
 
     def _job(self) -> ImportJob:
         return jobs.job_for(self.actor, self.kwargs["id"])
