@@ -29,8 +29,8 @@ from . import jobs, report, sheet, uploads
 from .layouts import KINDS
 from .models import ImportItem, ImportJob, ItemState, JobState
 from .sources.urls import LONGEST_URL
+from .uploads import PIECE
 
-PIECE = 16 * 1024 * 1024
 # Addresses that a job may be made with at once; more are sent in pieces.
 MOST_URLS = 10_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

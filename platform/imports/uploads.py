@@ -8,38 +8,40 @@ from there.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.actors import Actor
-from common.errors import Conflict, StorageFull, TooLarge, Unprocessable
+from common.errors import Conflict, Problem, StorageFull, TooLarge, Unprocessable
 from common.queue import WORK_ON_IMPORTS, enqueue_on_commit
 from people.access import require
 from people.models import Gallery, Role
 
 from .errors import MISSING_COLUMNS, UnusableManifest
-from .jobs import SENT, SENT_KINDS, lock_job, make_job, note
+from .jobs import SENT, SENT_KINDS, change, lock_job, make_job, note
 from .manifest import SENT_SUFFIX
 from .models import ImportJob, JobState
 from .sources.urls import LONGEST_URL
 
 _SUFFIX = ".archive"
+# The most that is taken at once: it is in memory meanwhile.
+PIECE = 16 * 1024 * 1024
 
 
 def upload_path(job: ImportJob) -> Path:
     """Where an archive or a list that is sent is collected: out of the web server's reach."""
-    return _folder() / f"{job.public_id.hex}{_SUFFIX}"
+    return uploads_folder() / f"{job.public_id.hex}{_SUFFIX}"
 
 
 def manifest_path(job: ImportJob) -> Path:
     """Where a manifest that is sent beside the source is collected."""
-    return _folder() / f"{job.public_id.hex}{SENT_SUFFIX}"
+    return uploads_folder() / f"{job.public_id.hex}{SENT_SUFFIX}"
 
 
 @transaction.atomic
@@ -172,6 +174,32 @@ def complete(actor: Actor, job: ImportJob) -> ImportJob:
     return job
 
 
+def receive(
+    actor: Actor, job: ImportJob, archive: IO[bytes] | None, manifest: IO[bytes] | None
+) -> ImportJob:
+    """Take all that a job waits for from files that are here, and let it be planned.
+
+    What can't be taken whole leaves a cancelled job, not one that waits for good. Raises as
+    `append`, `append_manifest` and `complete`.
+    """
+    try:
+        for offset, data in _pieces(archive):
+            append(actor, job, offset, data)
+        for offset, data in _pieces(manifest):
+            append_manifest(actor, job, offset, data)
+        return complete(actor, job)
+    except Problem:
+        change(actor, job, "cancel")
+        raise
+
+
+def _pieces(file: IO[bytes] | None) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    while file is not None and (data := file.read(PIECE)):
+        yield offset, data
+        offset += len(data)
+
+
 @transaction.atomic
 def make_job_of_urls(
     actor: Actor, gallery: Gallery, urls: Sequence[str], layout: dict[str, Any], **fields: Any
@@ -196,12 +224,13 @@ def remove_old_uploads() -> int:
     over = ImportJob.objects.filter(finished_at__lt=timezone.now() - KEPT)
     kept = ImportJob.objects.exclude(pk__in=over.values("pk"))
     names = {each.hex for each in kept.values_list("public_id", flat=True)}
-    sent = [path for path in _folder().glob("*") if path.suffix in (_SUFFIX, SENT_SUFFIX)]
+    sent = [path for path in uploads_folder().glob("*") if path.suffix in (_SUFFIX, SENT_SUFFIX)]
     old = [path for path in sent if path.stem not in names]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
 
 
-def _folder() -> Path:
+def uploads_folder() -> Path:
+    """Where what is sent lies until a week after the end of its job."""
     return Path(settings.VAR_DIR) / "imports"
