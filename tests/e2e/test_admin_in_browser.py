@@ -37,7 +37,8 @@ REVIEWED = "Hans_Blix"
 SLOW = 60_000
 
 PAGES = (
-    "", "reviews/review/", "identification/search/", "thresholds/policy/",
+    "", "reviews/review/", "imports/importjob/", "imports/importjob/add/", "imports/importitem/",
+    "identification/search/", "thresholds/policy/",
     "thresholds/calibration/", "people/person/", "people/person/add/", "photos/photo/",
     "people/gallery/", "people/gallery/add/", "people/membership/", "people/membership/add/",
     "accounts/apikey/", "accounts/apikey/add/", "vectors/indexgeneration/", "vectors/activeindex/",
