@@ -54,6 +54,12 @@ class ArchiveUploadHandler(FileUploadHandler):
         return UploadedFile(self.file, self.file_name, self.content_type, file_size)
 
 
+class OneFileInput(forms.FileInput):
+    """Chooses a file, whose name Unfold's script must not write into the field that comes next."""
+
+    template_name = "likeness/photos_input.html"
+
+
 class ImportForm(forms.Form):
     """A new import."""
 
@@ -62,7 +68,7 @@ class ImportForm(forms.Form):
     )
     archive = forms.FileField(
         required=False,
-        widget=forms.FileInput({"class": "lk-drop", "accept": ".zip,.tar,.tgz,.gz,.bz2,.xz"}),
+        widget=OneFileInput({"class": "lk-drop", "accept": ".zip,.tar,.tgz,.gz,.bz2,.xz"}),
         help_text=f"ZIP or TAR, up to {MOST_MEGABYTES} MB. Larger ones: over the API, or "
         "manage.py import_photos on the server.",
     )
@@ -79,7 +85,7 @@ class ImportForm(forms.Form):
     )  # fmt: skip
     manifest = forms.FileField(
         label="Table", required=False,
-        widget=forms.FileInput({"class": "lk-drop", "accept": ".csv,.tsv,.xlsx"}),
+        widget=OneFileInput({"class": "lk-drop", "accept": ".csv,.tsv,.xlsx"}),
         help_text="CSV or XLSX, unless it is in the archive or folder.",
     )  # fmt: skip
     several_faces = forms.ChoiceField(
