@@ -65,8 +65,7 @@ def make_job(
     """
     require(actor, gallery, Role.OPERATOR)
     check_allowed(source)
-    awaits_source = source["kind"] in SENT_KINDS and "path" not in source
-    is_upload = awaits_source or layout.get("manifest") == SENT
+    is_upload = awaits_source(source) or layout.get("manifest") == SENT
     with transaction.atomic():
         job = ImportJob.objects.create(
             gallery=gallery,
@@ -80,6 +79,11 @@ def make_job(
         note(actor, "import.make", job, kind=source["kind"])
         enqueue_on_commit(WORK_ON_IMPORTS)
     return job
+
+
+def awaits_source(source: dict[str, Any]) -> bool:
+    """Whether it is still to be sent, or has not been said to be whole."""
+    return source["kind"] in SENT_KINDS and "path" not in source
 
 
 def visible_jobs(actor: Actor) -> QuerySet[ImportJob]:
@@ -128,7 +132,8 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     if step == "start":
         job.started_at = timezone.now()
     if step == "resume" and job.started_at is None:
-        job.state = JobState.PLANNING  # it was given up before anybody started it
+        # It was given up before anybody started it, or before all of it was there.
+        job.state = JobState.UPLOADING if awaits_source(job.source) else JobState.PLANNING
     job.finished_at = timezone.now() if step == "cancel" else None
     job.save()
     note(actor, f"import.{step}", job)

@@ -24,7 +24,7 @@ from people.access import require
 from people.models import Gallery, Role
 
 from .errors import MISSING_COLUMNS, UnusableManifest
-from .jobs import SENT, SENT_KINDS, change, lock_job, make_job, note
+from .jobs import SENT, SENT_KINDS, awaits_source, change, lock_job, make_job, note
 from .manifest import SENT_SUFFIX
 from .models import ImportJob, JobState
 from .sources.urls import LONGEST_URL
@@ -160,7 +160,7 @@ def complete(actor: Actor, job: ImportJob) -> ImportJob:
     require(actor, job.gallery, Role.OPERATOR)
     job = lock_job(job.pk)
     _check_uploading(job)
-    is_sent = job.source["kind"] in SENT_KINDS and "path" not in job.source
+    is_sent = awaits_source(job.source)
     if is_sent and not job.uploaded:
         raise Unprocessable("Nothing was sent. Send it first.", code="empty_file")
     if job.layout.get("manifest") == SENT and not _size(manifest_path(job)):

@@ -282,6 +282,20 @@ def test_a_manifest_comes_beside_a_folder(
     assert send(operator, without, b"file,external_id").json()["code"] == "import_state"
 
 
+def test_an_upload_that_was_cancelled_goes_on_as_one(
+    operator: APIClient, gallery: Gallery, archive: bytes
+) -> None:
+    job = made(operator, gallery).json()["id"]
+    put(operator, job, 0, archive[:100])
+    assert operator.post(f"{IMPORTS}/{job}/cancel").json()["state"] == "cancelled"
+    resumed = operator.post(f"{IMPORTS}/{job}/resume").json()
+    assert (resumed["state"], resumed["uploaded"]) == ("uploading", 100)
+    assert shown(operator, job)["state"] == "uploading"
+    put(operator, job, 100, archive[100:])
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    assert shown(operator, job)["state"] == "planned"
+
+
 def test_others_see_nothing_of_it(client_of: Client, gallery: Gallery, archive: bytes) -> None:
     job = made(client_of(gallery, Role.OPERATOR), gallery).json()["id"]
     for client in (client_of(gallery, Role.VIEWER), client_of(GalleryFactory(), Role.ADMIN)):
