@@ -28,6 +28,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from datetime import datetime
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
@@ -205,10 +206,9 @@ def _import(here: Here, folder: Path) -> Row:
         began = time.perf_counter()
         job.start()
         done = job.await_state("done")
-        seconds = time.perf_counter() - began
         counts = done["progress"]
         row: Row = {
-            "import": counts["files"] / seconds,
+            "import": counts["files"] / _seconds(done),
             **{f"{name}": counts[name] for name in ("enrolled", "review", "rejected", "failed")},
         }
         for name, process in processes.items():
@@ -230,11 +230,16 @@ def _await_admission(api: Any, began: float) -> float:
 
 def _again(api: Any, folder: Path) -> float:
     job = Job(api, folder)
-    began = time.perf_counter()
     job.start()
-    counts = job.await_state("done")["progress"]
-    assert not counts["enrolled"], counts
-    return time.perf_counter() - began
+    done = job.await_state("done")
+    assert not done["progress"]["enrolled"], done
+    return _seconds(done)
+
+
+def _seconds(done: Row) -> float:
+    """That a job took, as it says itself."""
+    began, ended = (datetime.fromisoformat(done[f"{at}_at"]) for at in ("started", "finished"))
+    return (ended - began).total_seconds()
 
 
 # --- The recipe -------------------------------------------------------------------------------

@@ -115,7 +115,12 @@ def admit() -> bool:
     for row in due():
         groups.setdefault(row.person.gallery, []).append(row)
     done = sum(_admit_group(gallery, group) for gallery, group in groups.items())
-    return done > 0 and due().exists()
+    return done > 0 and is_due()
+
+
+def is_due() -> bool:
+    """Whether anybody can be searched for now."""
+    return Admission.objects.filter(stage=Stage.BEFORE).exists() or due().exists()
 
 
 def due() -> QuerySet[Admission]:
@@ -210,8 +215,10 @@ def _look_for(gallery: Gallery, rows: Sequence[Admission], asked: Limits) -> dic
     apart = most_kept_apart(person_id for person_id, *_ in templates)
     matches = search([gallery], probes, MOST_ALIKE + 1 + apart)
     seen = {}
+    counts = {photos for *_, photos, _ in templates}
+    asked_of = {photos: asked.for_probe_of(photos) for photos in counts}
     for (person_id, pk, version, photos, _), found in zip(templates, matches, strict=True):
-        own = asked.for_probe_of(photos)
+        own = asked_of[photos]
         seen[person_id] = _Seen(pk, version, _alike(person_id, found, own.review), own)
     return seen
 

@@ -132,9 +132,10 @@ def _enrol(gallery: Gallery, enrolled: Sequence[_Concluded]) -> None:
 def enrol_into(gallery: Gallery, changed: Sequence[Makeup], photos: Sequence[Photo]) -> None:
     """Store templates to which faces of these photos were added, and look for who is new."""
     first = [each.person for each in changed if each.template is None]
+    # Before they have a template: so nothing of theirs is written to an index, to be taken out.
+    begin_admission([person for person in first if person.active])
     store_makeups(changed)
     note_missing(photos, made_by=gallery.model)
-    begin_admission([person for person in first if person.active])
     # Inactive, and with another face than the one that was looked for, if any was.
     others = [person.pk for person in first if not person.active and not person.held]
     Person.objects.filter(pk__in=others).update(admitted_at=None)

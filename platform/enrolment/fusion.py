@@ -56,6 +56,8 @@ class Makeup:
         self, person: Person, model: str, template: PersonTemplate | None, given: Iterable[_Given]
     ) -> None:
         self.person, self.model, self.template = person, model, template
+        if template is not None:
+            template.person = person
         self._own = _given_of(template)
         self._parts = [each for each in (self._own, *given) if each is not None]
         self._astray: list[int] = []

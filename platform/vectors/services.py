@@ -26,7 +26,7 @@ def store_template(
     template = PersonTemplate.objects.select_for_update().filter(person=person, model=model).first()
     if template is None:
         template = PersonTemplate(person=person, model=model, version=0)
-    template.vector, template.face_count = encode(vector), face_count
+    template.person, template.vector, template.face_count = person, encode(vector), face_count
     store_templates(person.gallery, model, [template])
     return template
 
@@ -34,7 +34,8 @@ def store_template(
 def store_templates(gallery: Gallery, model: str, templates: Sequence[PersonTemplate]) -> None:
     """Write new and changed templates of a gallery's people, all by one model, each a version on.
 
-    The caller holds the rows of the people and of the templates that are there already.
+    Of those who are not to be found no index is told: whoever lets them in tells it
+    (`touch_templates`). The caller holds the rows of the people and of the templates there are.
     """
     if not templates:
         return
@@ -50,7 +51,7 @@ def store_templates(gallery: Gallery, model: str, templates: Sequence[PersonTemp
         unique_fields=["id"],
         update_fields=["vector", "face_count", "given_vector", "version", "updated_at"],
     )
-    mark_dirty(gallery.pk, model, [each.pk for each in templates])
+    mark_dirty(gallery.pk, model, [each.pk for each in templates if each.person.active])
 
 
 def remove_templates(person: Person, model: str = "") -> int:
