@@ -15,7 +15,7 @@ from common.queue import (
     enqueue,
 )
 from config.celery import app
-from enrolment.admitting import due
+from enrolment.admitting import is_due
 from enrolment.following import follow_generations
 from enrolment.ledger import sync
 from identification import batches
@@ -44,7 +44,7 @@ def sweep() -> None:
         enqueue(IDENTIFY_BATCHES)
     if follow_generations():
         enqueue(REEMBED_PHOTOS)
-    if due().exists():
+    if is_due():
         enqueue(ADMIT_PEOPLE)
     if jobs.release_expired():
         enqueue(WORK_ON_IMPORTS)

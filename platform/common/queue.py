@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +29,22 @@ def enqueue_on_commit(task: str, *args: Any) -> None:
 
 # Work that yields to all other: its message is worth nothing once it has waited so long (seconds),
 # since the sweeper sends another. So there are never many of them in front of what is urgent.
-PATIENCE = {REEMBED_PHOTOS: 3.0}
+PATIENCE = {REEMBED_PHOTOS: 3.0, WORK_ON_IMPORTS: 3.0}
+_quiet = ContextVar("quiet", default=False)
+
+
+@contextmanager
+def left_to_the_sweeper() -> Iterator[None]:
+    """Whatever is committed within sends no messages: the sweeper looks every five seconds.
+
+    For bulk work that nobody waits for. What follows from it is then done for many at once, and
+    not for the few of each transaction.
+    """
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
 
 
 def enqueue(task: str, *args: Any) -> None:
@@ -37,6 +53,8 @@ def enqueue(task: str, *args: Any) -> None:
     A broker that is away, or refuses, is logged and no more: the rows are the work, they are
     committed already, and the sweeper sends again what was lost.
     """
+    if _quiet.get():
+        return
     try:
         current_app.send_task(task, args=args, retry=False, expires=PATIENCE.get(task))
     except Exception as error:  # noqa: BLE001 - each broker's library has errors of its own

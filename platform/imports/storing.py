@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from accounts.actors import system
 from audit.services import Entry, record_all
+from common.queue import left_to_the_sweeper
 from embedder.images import ImageInfo
 from embedder.types import Face as FoundFace
 from enrolment.concluding import Found, conclude
@@ -154,7 +155,8 @@ def store(job: ImportJob, files: Sequence[Fresh], lease: UUID) -> None:
     }
     used: set[UUID] = set()
     try:
-        used = _store(job, files, saved, lease)
+        with left_to_the_sweeper():
+            used = _store(job, files, saved, lease)
     finally:
         # Of bytes that the gallery has, and of everything if it was rolled back.
         delete_files(each.file.name for each in saved.values() if each.public_id not in used)

@@ -13,7 +13,13 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 
-from common.queue import APPLY_OUTBOX, PROCESS_PHOTOS, enqueue, enqueue_on_commit
+from common.queue import (
+    APPLY_OUTBOX,
+    PROCESS_PHOTOS,
+    enqueue,
+    enqueue_on_commit,
+    left_to_the_sweeper,
+)
 from config.celery import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +65,15 @@ def test_a_task_is_not_sent_when_it_is_rolled_back() -> None:
         enqueue_on_commit(PROCESS_PHOTOS, [])
         transaction.set_rollback(True)
     assert messages() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bulk_work_leaves_what_follows_to_the_sweeper() -> None:
+    with left_to_the_sweeper(), transaction.atomic():
+        enqueue_on_commit(PROCESS_PHOTOS, [])
+    assert messages() == []
+    enqueue(PROCESS_PHOTOS, [])
+    assert len(messages()) == 1
 
 
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1:1/0", "amqp://127.0.0.1:1//"])
