@@ -260,9 +260,9 @@ def test_the_sweeper_sends_what_a_lost_broker_forgot(
     assert sent() == [queue.PROCESS_PHOTOS]
     assert Photo.objects.get().state == PhotoState.RECEIVED
 
-    hold(person, Held.CHECKING)
+    hold([person], Held.CHECKING)
     settle()
-    await_admission(person)
+    await_admission([person])
     sent()
     maintenance.sweep.apply(throw=True)
     assert queue.ADMIT_PEOPLE in sent()
