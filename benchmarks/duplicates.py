@@ -140,7 +140,7 @@ class Trial:
 
         with transaction.atomic():
             for each in people:
-                begin_admission(each)
+                begin_admission([each])
         self.indexed()
         while due().exists():
             while admit():
@@ -256,8 +256,8 @@ def _photos_in_turn(trial: Trial, enrolled: Rows, strange: Rows, found: Found) -
 
 
 def _one_after_another(trial: Trial, who: int, rows: Rows, wrong: Rows, found: Found) -> None:
-    from enrolment.fitting import misfit
-    from enrolment.fusion import refresh_template
+    from enrolment.fitting import Fitting
+    from enrolment.fusion import makeups, refresh_template
     from thresholds.selectors import verification_standard
     from vectors.sizes import MOST_PHOTOS
 
@@ -268,10 +268,13 @@ def _one_after_another(trial: Trial, who: int, rows: Rows, wrong: Rows, found: F
         assert standard is not None
         found.foretold.setdefault(photos, []).append(standard.curve.fnmr(standard.threshold))
         face = trial.face(person, row)
-        aside = misfit(person, face.photo, trial.photos.templates[row]) is not None
+        makeup = makeups([person], trial.gallery.model)[person.pk]
+        fitting = Fitting(trial.gallery)
+        aside = fitting.misfit(makeup, face.photo, trial.photos.templates[row]) is not None
         found.genuine.setdefault(photos, Searches()).add(np.array([who]), np.array([aside]))
         slipped = [
-            misfit(person, face.photo, trial.photos.templates[other]) is None for other in others
+            fitting.misfit(makeup, face.photo, trial.photos.templates[other]) is None
+            for other in others
         ]
         found.wrong.setdefault(photos, Searches()).add(np.full(len(others), who), np.array(slipped))
         refresh_template(person, trial.gallery.model)

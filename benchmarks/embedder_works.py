@@ -144,6 +144,12 @@ def _pipeline(work: str, folder: Path) -> Work:
 
 
 def _recipe(how: str, folder: Path) -> Work:
+    large = "12 MP" in how
+    photos = large_photos(folder) if large else small_photos(folder, RECIPE_PHOTOS)
+    return recipe(photos, doubled=not how.endswith("not doubled")), len(photos)
+
+
+def recipe(photos: Sequence[bytes], *, doubled: bool = True) -> Callable[[], None]:
     """Photos as bytes to dlib's descriptors, as `face_recognition` makes them."""
     import dlib
 
@@ -151,17 +157,14 @@ def _recipe(how: str, folder: Path) -> Work:
     models = distribution("face_recognition_models")
     predictor = dlib.shape_predictor(str(models.locate_file(PREDICTOR)))
     network = dlib.face_recognition_model_v1(str(weights.locate(weights.DLIB_RESNET)))
-    doubled = 0 if how.endswith("not doubled") else 1
-    large = "12 MP" in how
-    photos = large_photos(folder) if large else small_photos(folder, RECIPE_PHOTOS)
 
     def run() -> None:
         for photo in photos:
             pixels = np.array(Image.open(io.BytesIO(photo)).convert("RGB"))
-            for box in detector(pixels, doubled):
+            for box in detector(pixels, int(doubled)):
                 network.compute_face_descriptor(pixels, predictor(pixels, box), 1)
 
-    return run, len(photos)
+    return run
 
 
 # --- Where the time goes ----------------------------------------------------------------------

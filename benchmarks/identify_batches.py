@@ -48,7 +48,7 @@ Row = dict[str, Any]
 def main() -> None:
     options = _options()
     if options.worker:
-        embedder_alone(Path(options.worker))
+        embedder_alone(Path(options.worker), every_face=options.every_face)
         return
     rows: list[Row] = []
     for services in options.services.split(","):
@@ -190,9 +190,10 @@ def _row(services: str, photos: int, options: Any, rounds: Sequence[Row]) -> Row
 class Embedder:
     """The embedder in a process of its own, which computes all photos whenever it is asked."""
 
-    def __init__(self, files: Path) -> None:
+    def __init__(self, files: Path, *, every_face: bool = False) -> None:
+        how = ["--every-face"] if every_face else []
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--worker", str(files)],
+            [sys.executable, __file__, "--worker", str(files), *how],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -219,8 +220,11 @@ class Embedder:
         return self._process.stdout.readline().strip()
 
 
-def embedder_alone(folder: Path) -> None:
-    """For each line on standard input, print how many photos a second the embedder manages."""
+def embedder_alone(folder: Path, *, every_face: bool = False) -> None:
+    """For each line on standard input, print how many photos a second the embedder manages.
+
+    Of each photo it embeds the largest face, as batches do, or `every_face`, as imports do.
+    """
     from embedder.catalogue import load_pipeline
     from embedder.images import ImageInfo
     from embedder.stream import stream
@@ -232,7 +236,7 @@ def embedder_alone(folder: Path) -> None:
     def central(_: ImageInfo, faces: Sequence[Detection]) -> Sequence[Detection]:
         return faces[:1]
 
-    work = partial(stream, pipeline, choose=central)
+    work = partial(stream, pipeline, choose=None if every_face else central)
     list(work(photos[:64]))
     print("ready", flush=True)
     for _ in sys.stdin:
@@ -263,6 +267,7 @@ def _options() -> Any:
     parser.add_argument("--data", default=str(default))
     parser.add_argument("--json")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--every-face", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 

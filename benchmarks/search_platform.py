@@ -209,9 +209,8 @@ def load_file(slug: str, path: str) -> Row:
     """In a process of its own: what `load_apart` says."""
     from accounts.actors import system
     from people.models import Gallery
-    from vectors.bulk.loading import load
+    from vectors.bulk.loading import DATABASE, INDEX, load
     from vectors.bulk.parquet import ParquetSource
-    from vectors.bulk.stopwatch import DATABASE, INDEX
 
     gallery = Gallery.objects.get(slug=slug)
     begun = time.perf_counter()

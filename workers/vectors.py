@@ -10,7 +10,7 @@ from django.db import DatabaseError
 
 from common.queue import ADMIT_PEOPLE, APPLY_OUTBOX, enqueue
 from config.celery import app
-from enrolment.admitting import due
+from enrolment.admitting import is_due
 from vectors.applying import work
 from vectors.errors import IndexUnavailable
 from vectors.lease import release_held_by
@@ -46,7 +46,7 @@ def apply(self: Task[..., None], generation_id: str) -> None:
     if applied.more:
         enqueue(APPLY_OUTBOX, generation_id)
     # An index that is ready now, and people whom searches see since.
-    if due().exists():
+    if is_due():
         enqueue(ADMIT_PEOPLE)
 
 

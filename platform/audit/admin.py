@@ -16,13 +16,14 @@ from common.admin import LongTableMixin, ReadOnlyAdmin, as_uuid, column, link
 from .models import AuditEntry
 
 KINDS = (
-    "api_key", "gallery", "identity", "index", "membership", "person", "photo", "review",
+    "api_key", "gallery", "identity", "import", "index", "membership", "person", "photo", "review",
     "thresholds", "user",
 )  # fmt: skip
 
 # Where targets can be looked up.
 PAGES = {
     "gallery": "people_gallery",
+    "import": "imports_importjob",
     "person": "people_person",
     "photo": "photos_photo",
     "review": "reviews_review",

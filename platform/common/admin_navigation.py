@@ -12,6 +12,7 @@ GROUPS = (
         ("Reviews", "rule", "reviews_review"),
         ("People", "group", "people_person"),
         ("Photos", "photo_library", "photos_photo"),
+        ("Imports", "upload_file", "imports_importjob"),
         ("Searches", "person_search", "identification_search"),
     )),
     ("Galleries", (

@@ -26,11 +26,11 @@ from reviews.models import Candidate, Kind, Review, State, Verdict
 from reviews.services import give_opinion, lock_review, reopen, withdraw
 
 from .admitting import await_admission, hold, release
+from .concluding import enrol_face
 from .fitting import CODE
 from .fusion import refresh_templates
 from .identities import keep_apart, merge, take_back
 from .models import Stage
-from .processing import enrol_face
 
 ERASING = system("erasure")
 REFUSALS = {
@@ -115,9 +115,9 @@ def _decide_duplicate(actor: Actor, review: Review) -> None:
         for candidate in review.candidates.select_related("person__gallery"):
             other = root_of(candidate.person)
             keep_apart(actor, person, other, reason=_because(review), review=review)
-        release(actor, person)
+        release(actor, [person])
         # Who came meanwhile could not find them.
-        await_admission(person, Stage.AFTER)
+        await_admission([person], Stage.AFTER)
 
 
 def _undo_duplicate(actor: Actor, review: Review, reason: str) -> None:
@@ -134,7 +134,7 @@ def _undo_duplicate(actor: Actor, review: Review, reason: str) -> None:
     person = _person(review)
     if person.merged_into is not None:
         raise Conflict("They were merged into somebody else since. Undo that.", code="merged")
-    hold(person, Held.DUPLICATE)
+    hold([person], Held.DUPLICATE)
 
 
 def _person(review: Review) -> Person:
@@ -233,8 +233,8 @@ def drop_from_reviews(people: Sequence[Person]) -> None:
         withdraw(ERASING, review, "erased")
         if review.person is not None and review.person.held == Held.DUPLICATE:
             # Those whom nobody asked about may be like them, too: they are looked for anew.
-            hold(review.person, Held.CHECKING)
-            await_admission(review.person)
+            hold([review.person], Held.CHECKING)
+            await_admission([review.person])
     for review in _without_a_face(people):
         withdraw(ERASING, review, "erased")
 

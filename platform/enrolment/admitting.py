@@ -11,16 +11,17 @@ The rows are the work: a task may die anywhere, run twice, or find Milvus away, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from accounts.actors import Actor, system
-from audit.services import record
+from audit.services import Entry, record_all
 from common.queue import ADMIT_PEOPLE, enqueue_on_commit
 from identification.searches import limit_figures
 from people.locks import lock_people
@@ -55,40 +56,54 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 # --- In the transaction of an enrolment -----------------------------------------------------------
 
 
-def begin_admission(person: Person) -> None:
-    """Hold somebody who has just become able to be found, until they have been searched for.
+def begin_admission(people: Collection[Person]) -> None:
+    """Hold some of a gallery who have just become able to be found, until they were searched for.
 
     Not where the gallery doesn't ask for it, nor where there is no calibration to judge by. The
-    caller holds the person's row.
+    caller holds the people's rows.
     """
-    policy = policy_of(person.gallery)
-    if policy.duplicates == Duplicates.ALLOW or calibration_of(person.gallery, policy) is None:
+    if not people:
         return
-    hold(person, Held.CHECKING)
-    await_admission(person)
+    gallery = next(iter(people)).gallery
+    policy = policy_of(gallery)
+    if policy.duplicates == Duplicates.ALLOW or calibration_of(gallery, policy) is None:
+        return
+    hold(people, Held.CHECKING)
+    await_admission(people)
 
 
-def await_admission(person: Person, stage: Stage = Stage.BEFORE) -> None:
-    """Leave it to a worker to search for somebody."""
-    Admission.objects.update_or_create(person=person, defaults={"stage": stage})
+def await_admission(people: Collection[Person], stage: Stage = Stage.BEFORE) -> None:
+    """Leave it to a worker to search for them."""
+    Admission.objects.bulk_create(
+        [Admission(person=each, gallery_id=each.gallery_id, stage=stage) for each in people],
+        update_conflicts=True,
+        unique_fields=["person"],
+        update_fields=["stage"],
+    )
     enqueue_on_commit(ADMIT_PEOPLE)
 
 
-def hold(person: Person, why: Held) -> None:
-    """Keep somebody out of searches. The caller holds the person's row."""
-    was_active = person.active
-    person.active, person.held = False, why
-    person.save(update_fields=["active", "held", "updated_at"])
-    if was_active:
-        touch_templates(person)
+def hold(people: Collection[Person], why: Held) -> None:
+    """Keep some of a gallery out of searches. The caller holds the people's rows."""
+    were_active = [each for each in people if each.active]
+    _set(people, active=False, held=why)
+    touch_templates(were_active)
 
 
-def release(actor: Actor, person: Person) -> None:
-    """Let searches find somebody who was held, from now on. The caller holds the person's row."""
-    person.active, person.held, person.admitted_at = True, "", timezone.now()
-    person.save(update_fields=["active", "held", "admitted_at", "updated_at"])
-    touch_templates(person)
-    _record(actor, "person.admit", person)
+def release(actor: Actor, people: Collection[Person]) -> None:
+    """Let searches find some of a gallery who were held. The caller holds the people's rows."""
+    _set(people, active=True, held="", admitted_at=timezone.now())
+    touch_templates(people)
+    record_all(actor, [_entry("person.admit", each) for each in people])
+
+
+def _set(people: Collection[Person], **fields: Any) -> None:
+    """The same of all of them, in the database and in hand."""
+    for person in people:
+        for name, value in fields.items():
+            setattr(person, name, value)
+    changed = Person.objects.filter(pk__in=[each.pk for each in people])
+    changed.update(updated_at=timezone.now(), **fields)
 
 
 # --- By the worker --------------------------------------------------------------------------------
@@ -100,7 +115,12 @@ def admit() -> bool:
     for row in due():
         groups.setdefault(row.person.gallery, []).append(row)
     done = sum(_admit_group(gallery, group) for gallery, group in groups.items())
-    return done > 0 and due().exists()
+    return done > 0 and is_due()
+
+
+def is_due() -> bool:
+    """Whether anybody can be searched for now."""
+    return Admission.objects.filter(stage=Stage.BEFORE).exists() or due().exists()
 
 
 def due() -> QuerySet[Admission]:
@@ -168,8 +188,15 @@ def _admit_group(gallery: Gallery, rows: Sequence[Admission]) -> int:
     # Without a calibration, or where the gallery has changed its mind, they are let in.
     is_judged = asked and policy.duplicates != Duplicates.ALLOW
     judging = _Judging(policy, asked) if asked and is_judged else None
-    found = [(row, seen.get(row.person_id)) for row in rows]
-    return sum(_conclude(row, each, judging.of(each) if judging else None) for row, each in found)
+    alike = [row for row in rows if judging and _is_like_somebody(seen.get(row.person_id))]
+    others = [row for row in rows if row not in alike]
+    # Hardly anybody is like somebody: all others go together, which is much less work.
+    done = _conclude(others, seen, judging)
+    return done + sum(_conclude([row], seen, judging) for row in alike)
+
+
+def _is_like_somebody(seen: _Seen | None) -> bool:
+    return seen is not None and bool(seen.alike)
 
 
 def _look_for(gallery: Gallery, rows: Sequence[Admission], asked: Limits) -> dict[int, _Seen]:
@@ -188,8 +215,10 @@ def _look_for(gallery: Gallery, rows: Sequence[Admission], asked: Limits) -> dic
     apart = most_kept_apart(person_id for person_id, *_ in templates)
     matches = search([gallery], probes, MOST_ALIKE + 1 + apart)
     seen = {}
+    counts = {photos for *_, photos, _ in templates}
+    asked_of = {photos: asked.for_probe_of(photos) for photos in counts}
     for (person_id, pk, version, photos, _), found in zip(templates, matches, strict=True):
-        own = asked.for_probe_of(photos)
+        own = asked_of[photos]
         seen[person_id] = _Seen(pk, version, _alike(person_id, found, own.review), own)
     return seen
 
@@ -200,44 +229,69 @@ def _alike(person_id: int, found: Sequence[Match], threshold: float) -> list[Mat
 
 
 @transaction.atomic
-def _conclude(row: Admission, seen: _Seen | None, judging: _Judging | None) -> bool:
-    """One person's next step; whether it was taken."""
-    alike = seen.alike if seen and judging else []
-    people = lock_people([row.person_id, *(each.person_id for each in alike)])
-    person = people.get(row.person_id)
-    admission = Admission.objects.select_for_update().filter(pk=row.pk, stage=row.stage).first()
-    if person is None or admission is None:
-        return False  # erased, or another worker was faster
-    if judging and _has_changed(person, seen):
-        return False  # another photo has come; they are searched for anew
-    alike = _still_alike(person, alike, people)
-    if admission.stage == Stage.BEFORE:
-        _let_in(admission, person, alike, judging)
-    else:
-        admission.delete()
-        if judging and alike and person.active:
-            _look_again(person, alike, people, judging)
-    return True
+def _conclude(
+    rows: Sequence[Admission], seen: Mapping[int, _Seen], judging: _Judging | None
+) -> int:
+    """The next step of some of a gallery; how many took it."""
+    alike = {row.person_id: _alike_of(seen.get(row.person_id), judging) for row in rows}
+    candidates = [each.person_id for found in alike.values() for each in found]
+    people = lock_people([*alike, *candidates])
+    rows = [row for row in _locked(rows) if row.person_id in people]
+    if judging:
+        changed = _changed([people[row.person_id] for row in rows], seen)
+        rows = [row for row in rows if row.person_id not in changed]
+    let_in = []
+    for row in rows:
+        person = people[row.person_id]
+        still = _still_alike(person, alike[person.pk], people)
+        if still and judging:
+            row.delete()
+            _judge(row, person, still, people, judging.of(seen.get(person.pk)))
+        elif row.stage == Stage.BEFORE and person.held == Held.CHECKING:
+            let_in.append(row)
+    release(ACTOR, [people[row.person_id] for row in let_in])
+    Admission.objects.filter(pk__in=[row.pk for row in let_in]).update(stage=Stage.AFTER)
+    # Seen once more, merged, or decided by a person meanwhile.
+    over = [row.pk for row in rows if row not in let_in]
+    Admission.objects.filter(pk__in=over).delete()
+    return len(rows)
 
 
-def _let_in(
-    admission: Admission, person: Person, alike: Sequence[Match], judging: _Judging | None
+def _alike_of(seen: _Seen | None, judging: _Judging | None) -> list[Match]:
+    return seen.alike if seen and judging else []
+
+
+def _locked(rows: Sequence[Admission]) -> list[Admission]:
+    """Those that are as they were: a person may be erased, another worker faster."""
+    stages = {row.pk: row.stage for row in rows}
+    held = Admission.objects.select_for_update().filter(pk__in=stages).order_by("pk")
+    return [row for row in held if row.stage == stages[row.pk]]
+
+
+def _judge(
+    row: Admission,
+    person: Person,
+    alike: Sequence[Match],
+    people: dict[int, Person],
+    judging: _Judging,
 ) -> None:
-    if person.held != Held.CHECKING:
-        admission.delete()  # merged, or decided by a person meanwhile
-    elif judging and alike:
-        admission.delete()
+    """What becomes of somebody who is like others."""
+    if row.stage == Stage.BEFORE and person.held == Held.CHECKING:
         _hold_as_duplicate(person, alike, judging)
-    else:
-        release(ACTOR, person)
-        admission.stage = Stage.AFTER
-        admission.save(update_fields=["stage"])
+    elif row.stage == Stage.AFTER and person.active:
+        _look_again(person, alike, people, judging)
 
 
-def _has_changed(person: Person, seen: _Seen | None) -> bool:
-    now = PersonTemplate.objects.filter(person=person, model=person.gallery.model)
-    known = [(seen.template_id, seen.version)] if seen else []
-    return list(now.values_list("pk", "version")) != known
+def _changed(people: Sequence[Person], seen: Mapping[int, _Seen]) -> set[int]:
+    """Those who have another template than was searched for: they are searched for anew."""
+    if not people:
+        return set()
+    now = PersonTemplate.objects.filter(person__in=people, model=people[0].gallery.model)
+    found = {
+        person: (pk, version) for person, pk, version in now.values_list("person", "pk", "version")
+    }
+    known = {pk: (each.template_id, each.version) for pk, each in seen.items()}
+    return {each.pk for each in people if found.get(each.pk) != known.get(each.pk)}
 
 
 def _still_alike(person: Person, alike: Sequence[Match], people: dict[int, Person]) -> list[Match]:
@@ -270,7 +324,7 @@ def _hold_as_duplicate(person: Person, alike: Sequence[Match], judging: _Judging
     """Keep somebody out of searches because of those they are like, as the policy says."""
     policy, asked = judging.policy, judging.asked
     refused = policy.duplicates == Duplicates.BLOCK
-    hold(person, Held.REFUSED if refused else Held.DUPLICATE)
+    hold([person], Held.REFUSED if refused else Held.DUPLICATE)
     review = open_review(
         Question(
             kind=Kind.DUPLICATE,
@@ -292,4 +346,8 @@ def _hold_as_duplicate(person: Person, alike: Sequence[Match], judging: _Judging
 
 
 def _record(actor: Actor, action: str, person: Person, **details: str) -> None:
-    record(actor, action, f"person:{person.public_id}", person.gallery.public_id, **details)
+    record_all(actor, [_entry(action, person, **details)])
+
+
+def _entry(action: str, person: Person, **details: str) -> Entry:
+    return Entry(action, f"person:{person.public_id}", person.gallery.public_id, details)

@@ -10,15 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from embedder.types import Template
-from people.models import Person
+from people.models import Gallery, Person
 from photos.models import Face, Photo, PhotoState
 from photos.services import finish
 from reviews.models import Kind
 from reviews.services import Question, Resembling, open_review
 from thresholds.models import Misfits
 from thresholds.selectors import Verifying, policy_of, verification_standard
-from vectors.codec import decode
-from vectors.models import PersonTemplate
+from vectors.sizes import MOST_PHOTOS
+
+from .fusion import Makeup
 
 CODE = "misfit"
 
@@ -33,24 +34,36 @@ class Misfit:
     reviewers: int
 
 
-def misfit(person: Person, photo: Photo, face: Template) -> Misfit | None:
-    """What is wrong with a face for this person, by their other photos; None if nothing.
+class Fitting:
+    """What a gallery asks of photos that join others of their person."""
 
-    Nothing is, either, for the first photo, where the gallery doesn't ask or has no calibration to
-    judge by, and once a reviewer has vouched for the photo.
-    """
-    if photo.vouched:
-        return None
-    gallery = person.gallery
-    template = PersonTemplate.objects.filter(person=person, model=gallery.model).first()
-    policy = policy_of(gallery)
-    if template is None or policy.misfits == Misfits.ALLOW:
-        return None
-    standard = verification_standard(gallery.model, gallery, template.face_count)
-    score = float(decode(bytes(template.vector)) @ face)
-    if standard is None or score >= standard.threshold:
-        return None
-    return Misfit(gallery.model, score, standard, policy.reviewers)
+    def __init__(self, gallery: Gallery) -> None:
+        self._gallery = gallery
+        self._policy = policy_of(gallery)
+        self._standards: dict[int, Verifying | None] = {}
+
+    def misfit(self, makeup: Makeup, photo: Photo, face: Template) -> Misfit | None:
+        """What is wrong with a face for this person, by their other photos; None if nothing.
+
+        Nothing is, either, for the first photo, where the gallery doesn't ask or has no calibration
+        to judge by, and once a reviewer has vouched for the photo.
+        """
+        if photo.vouched or self._policy.misfits == Misfits.ALLOW or makeup.fused is None:
+            return None
+        template, photos = makeup.fused
+        standard = self._standard(photos)
+        score = float(template @ face)
+        if standard is None or score >= standard.threshold:
+            return None
+        return Misfit(self._gallery.model, score, standard, self._policy.reviewers)
+
+    def _standard(self, photos: int) -> Verifying | None:
+        """Of a template of so many photos."""
+        counted = min(photos, MOST_PHOTOS)
+        if counted not in self._standards:
+            found = verification_standard(self._gallery.model, self._gallery, counted)
+            self._standards[counted] = found
+        return self._standards[counted]
 
 
 def put_aside(photo: Photo, person: Person, face: Face, unlike: Misfit) -> None:

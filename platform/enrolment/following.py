@@ -6,6 +6,8 @@ faces, and its people templates, of each of them. What is to be done for it stan
 `GalleryModel` for the photos that were there, `MissingFaces` for each that lacks faces.
 """
 
+from collections.abc import Sequence
+
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -35,17 +37,18 @@ def followed_models(gallery_id: int) -> set[str]:
     return {*own, *rows.values_list("model", flat=True)}
 
 
-def note_missing(photo: Photo, made_by: str) -> None:
-    """Leave it to the workers to give a photo faces of the other models, too.
+def note_missing(photos: Sequence[Photo], made_by: str) -> None:
+    """Leave it to the workers to give photos of one gallery faces of its other models, too.
 
     The caller has stored a template: so it shares `vectors.locks`, and whoever begins to follow
-    another model either is seen here, or waits and then sees the photo.
+    another model either is seen here, or waits and then sees the photos.
     """
-    models = sorted(followed_models(photo.gallery_id) - {made_by})
+    models = followed_models(photos[0].gallery_id) - {made_by} if photos else set()
     if models:
-        MissingFaces.objects.bulk_create(
-            [MissingFaces(photo=photo, model=model) for model in models], ignore_conflicts=True
-        )
+        rows = [
+            MissingFaces(photo=photo, model=each) for photo in photos for each in sorted(models)
+        ]
+        MissingFaces.objects.bulk_create(rows, ignore_conflicts=True)
         enqueue_on_commit(REEMBED_PHOTOS)
 
 

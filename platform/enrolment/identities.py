@@ -117,7 +117,7 @@ def split(
     refresh_templates(other)
     noted = _noted(actor, change)
     if other.templates.exists():
-        begin_admission(other)
+        begin_admission([other])
     return noted
 
 
@@ -241,9 +241,9 @@ def _separate(change: IdentityChange, person: Person, other: Person) -> None:
     refresh_templates(person)
     refresh_templates(other)
     if other.held == Held.CHECKING:
-        await_admission(other)
+        await_admission([other])
     elif other.active:
-        await_admission(other, Stage.AFTER)  # who came meanwhile could not find them
+        await_admission([other], Stage.AFTER)  # who came meanwhile could not find them
 
 
 # --- Pieces ---------------------------------------------------------------------------------------

@@ -12,36 +12,25 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from accounts.actors import system
 from audit.services import record
 from common.errors import NotFound, Problem
 from common.uploads import too_large
 from embedder.errors import ImageError
-from embedder.gates import Gates
 from embedder.images import ImageInfo
 from embedder.stream import Outcome
-from embedder.types import Box
 from embedder.types import Face as FoundFace
 from people.locks import lock_person
-from people.models import Person, SeveralFaces
+from people.models import Person
 from photos import pipeline
-from photos.faces import box_figures, landmark_figures
 from photos.intake import bad_photo
-from photos.models import Face, Photo, PhotoState
+from photos.models import Photo, PhotoState
 from photos.pipeline import ModelUnavailable
 from photos.services import claim, fail, finish, locked_if_leased
-from vectors.codec import encode
 
-from .admitting import begin_admission
-from .choice import Choice, choose
-from .fitting import misfit, put_aside
-from .following import followed_models, note_missing
-from .fusion import refresh_template
+from .concluding import ACTOR, Found, conclude
+from .following import followed_models
 
 logger = logging.getLogger(__name__)
-
-NOT_CHOSEN = "not_chosen"
-ACTOR = system("photo-worker")
 
 
 def process_photos(hints: Sequence[UUID], limit: int | None = None, worker: str = "") -> int:
@@ -140,41 +129,7 @@ def _conclude(stale: Photo, info: ImageInfo, found: Sequence[FoundFace], lease: 
     if model not in followed_models(photo.gallery_id):
         fail(photo, lease, "its gallery's model changed meanwhile")
         return
-    conclude(photo, person, info, found)
-
-
-def conclude(
-    photo: Photo, person: Person | None, info: ImageInfo, found: Sequence[FoundFace]
-) -> None:
-    """Bring a photo to its final state by the faces that its gallery's model found on it.
-
-    The caller holds the rows of the person and the photo.
-    """
-    model = photo.gallery.model
-    choice = choose_on(photo, info, found, photo.gallery.gates)
-    faces = store_faces(photo, model, found, choice.index, choice.code or NOT_CHOSEN)
-    if choice.index is None:
-        finish(photo, PhotoState.REJECTED, choice.code, choice.text)
-    elif person is None:
-        finish(photo, PhotoState.REVIEW, "no_person", "A face was found. Say whose it is.")
-    elif (unlike := misfit(person, photo, found[choice.index].template)) is not None:
-        put_aside(photo, person, faces[choice.index], unlike)
-    else:
-        enrol_face(person, photo, faces[choice.index])
-    _record(photo)
-
-
-def enrol_face(person: Person, photo: Photo, face: Face) -> None:
-    """The face counts from now on. The caller holds the rows of the person and the photo."""
-    is_first = not person.templates.filter(model=face.model).exists()
-    refresh_template(person, face.model, new_face=face)
-    finish(photo, PhotoState.ENROLLED)
-    note_missing(photo, made_by=face.model)
-    if is_first and person.active:
-        begin_admission(person)
-    elif is_first and not person.held:
-        person.admitted_at = None  # another face than the one that was looked for
-        person.save(update_fields=["admitted_at"])
+    conclude([Found(photo, person, info, found)])
 
 
 def _lock_person(photo: Photo) -> Person | None:
@@ -187,52 +142,12 @@ def _lock_person(photo: Photo) -> Person | None:
         return None  # erased, and the photo with them
 
 
-def choose_on(
-    photo: Photo, info: ImageInfo, found: Sequence[FoundFace], gates: Gates | None
-) -> Choice:
-    """The face that is meant, by what was said with the photo or by its gallery's policy."""
-    return choose(
-        found,
-        size=(info.width, info.height),
-        gates=gates,
-        several_faces=SeveralFaces(photo.several_faces or photo.gallery.several_faces),
-        box=Box(**photo.face_box) if photo.face_box else None,
-    )
-
-
-def store_faces(
-    photo: Photo,
-    model: str,
-    found: Sequence[FoundFace],
-    chosen: int | None,
-    unused: str = NOT_CHOSEN,
-) -> list[Face]:
-    """Store what a model found on a photo, instead of what it found there before.
-
-    `unused` says why those beside the one `chosen` count for nothing.
-    """
-    photo.faces.filter(model=model).delete()
-    return Face.objects.bulk_create(
-        [
-            _face(photo, model, face, "" if index == chosen else unused)
-            for index, face in enumerate(found)
-        ]
-    )
-
-
-def _face(photo: Photo, model: str, found: FoundFace, unused_because: str) -> Face:
-    return Face(
-        photo=photo,
-        **box_figures(found.detection.box),
-        landmarks=landmark_figures(found.detection.landmarks),
-        detector_score=found.detection.score,
-        quality=found.quality.as_dict(),
-        vector=encode(found.template),
-        model=model,
-        unused_because=unused_because,
-    )
-
-
 def _record(photo: Photo) -> None:
-    details = {"state": photo.state, **({"code": photo.code} if photo.code else {})}
-    record(ACTOR, "photo.processed", f"photo:{photo.public_id}", photo.gallery.public_id, **details)
+    record(
+        ACTOR,
+        "photo.processed",
+        f"photo:{photo.public_id}",
+        photo.gallery.public_id,
+        state=photo.state,
+        code=photo.code,
+    )

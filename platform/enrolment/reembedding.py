@@ -31,9 +31,9 @@ from photos.services import LEASE, MAX_ATTEMPTS
 from vectors.models import PersonTemplate
 from vectors.outbox import mark_dirty
 
+from .concluding import NOT_CHOSEN, choose_on, face_row
 from .following import enrolled_photos, lacking, to_be_made
 from .fusion import refresh_template
-from .processing import choose_on, store_faces
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,11 @@ def conclude(missing: MissingFaces, info: ImageInfo, found: Sequence[FoundFace])
     if index is None:
         _give_up(missing, "no_face")
         return
-    store_faces(photo, missing.model, found, index)
+    photo.faces.filter(model=missing.model).delete()
+    Face.objects.bulk_create(
+        face_row(photo, missing.model, face, "" if place == index else NOT_CHOSEN)
+        for place, face in enumerate(found)
+    )
     refresh_template(person, missing.model)
     MissingFaces.objects.filter(pk=missing.pk).delete()
 

@@ -49,10 +49,10 @@ def set_active(actor: Actor, person: Person, *, active: bool) -> Person:
         return person
     person.active = active
     person.save(update_fields=["active", "updated_at"])
-    touch_templates(person)
+    touch_templates([person])
     _record(actor, "person.activate" if active else "person.deactivate", person)
     if active and person.admitted_at is None and person.templates.exists():
-        begin_admission(person)
+        begin_admission([person])
     return person
 
 

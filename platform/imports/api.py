@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, NoReturn
 
 import django_filters
+from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -12,6 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,31 +25,50 @@ from common.parsers import JSONParser
 from people.access import gallery_for
 from people.models import Role, SeveralFaces
 
-from . import jobs, report, uploads
+from . import jobs, report, sheet, uploads
 from .layouts import KINDS
 from .models import ImportItem, ImportJob, ItemState, JobState
+from .sources.urls import LONGEST_URL
+from .uploads import PIECE
 
-PIECE = 16 * 1024 * 1024
+# Addresses that a job may be made with at once; more are sent in pieces.
+MOST_URLS = 10_000
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+# What each kind of source is told by: fields that it needs, and those that it may have.
+SOURCE_FIELDS: dict[str, tuple[set[str], set[str]]] = {
+    "archive": (set(), set()),
+    "urls": (set(), {"urls"}),
+    "folder": ({"path"}, set()),
+    "bucket": ({"bucket"}, {"prefix"}),
+}
+_ONE_LINE = RegexValidator(
+    r"\A[^\x00-\x1f\x7f\ud800-\udfff]+\Z", "A web address is one line of text."
+)
 
 
 class SourceSerializer(serializers.Serializer[Any]):
     """Where the photos are."""
 
-    kind = serializers.ChoiceField(choices=["archive", "folder", "bucket"])
+    kind = serializers.ChoiceField(choices=list(SOURCE_FIELDS))
     path = serializers.CharField(
         required=False, help_text="Of a folder on the server, under one of IMPORT_ROOTS."
     )
     bucket = serializers.CharField(required=False)
     prefix = serializers.CharField(required=False, allow_blank=True)
+    urls = serializers.ListField(
+        child=serializers.CharField(max_length=LONGEST_URL, validators=[_ONE_LINE]),
+        min_length=1, max_length=MOST_URLS, required=False,
+        help_text="Web addresses. Without them the list is sent like an archive, a line each.",
+    )  # fmt: skip
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Each kind has its own fields. An archive is sent, and has none."""
-        wanted = {"archive": set(), "folder": {"path"}, "bucket": {"bucket"}}[attrs["kind"]]
-        allowed = wanted | {"kind"} | ({"prefix"} if attrs["kind"] == "bucket" else set())
+        wanted, others = SOURCE_FIELDS[attrs["kind"]]
         for name in wanted - set(attrs):
             raise serializers.ValidationError({name: "Say where they are."})
-        for name in set(attrs) - allowed:
+        for name in set(attrs) - wanted - others - {"kind"}:
             raise serializers.ValidationError({name: "This kind of source has none."})
         return attrs
 
@@ -57,6 +78,17 @@ class LayoutSerializer(serializers.Serializer[Any]):
 
     kind = serializers.ChoiceField(choices=list(KINDS))
     separator = serializers.CharField(required=False, max_length=5)
+    manifest = serializers.ChoiceField(
+        choices=["inside", jobs.SENT], required=False,
+        help_text="Where the table is: in the source, or sent by `PUT /imports/{id}/manifest`.",
+    )  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """In the source is where it is looked for, unless something else is said."""
+        if "manifest" in attrs and attrs["kind"] != "manifest":
+            raise serializers.ValidationError({"manifest": "This layout has none."})
+        sent = attrs.get("manifest") == jobs.SENT
+        return attrs if sent else {key: attrs[key] for key in attrs if key != "manifest"}
 
 
 class ImportRequestSerializer(serializers.Serializer[Any]):
@@ -88,12 +120,54 @@ class ProgressSerializer(serializers.Serializer[Any]):
     failed = serializers.IntegerField()
 
 
+class UnderstoodSerializer(serializers.Serializer[Any]):
+    """How a file, or a line of the manifest, is understood; `code` says why it can't be used."""
+
+    file = serializers.CharField()
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+    metadata = serializers.DictField(child=serializers.CharField())
+    several_faces = serializers.CharField()
+    line = serializers.IntegerField(allow_null=True)
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+
+
+class ImportPreviewSerializer(serializers.Serializer[Any]):
+    """What an import would do."""
+
+    table = serializers.CharField(
+        help_text="How the manifest is written, such as `UTF-8, semicolons`; empty without one."
+    )
+    columns = serializers.DictField(
+        child=serializers.CharField(),
+        help_text="What each column of the manifest is taken for: its own name, or `metadata`.",
+    )
+    rows = UnderstoodSerializer(many=True, help_text="The first files, or lines of the manifest.")
+    photos = serializers.IntegerField()
+    people = serializers.IntegerField()
+    new = serializers.IntegerField(help_text="Of the people: those whom the gallery lacks.")
+    compared = serializers.IntegerField(
+        help_text="Photos from all parts of the source that were read whole, to be looked for in "
+        "the gallery; none of a compressed TAR."
+    )
+    duplicates = serializers.IntegerField(
+        allow_null=True, help_text="Those of them that the gallery has, byte for byte."
+    )
+    rate = serializers.FloatField(help_text="Photos a second that are expected.")
+    is_rate_measured = serializers.BooleanField(
+        help_text="Whether the last imports here were so fast; else it is a usual figure."
+    )
+    seconds = serializers.FloatField(help_text="What the import is expected to take.")
+
+
 class ImportSerializer(serializers.ModelSerializer[ImportJob]):
     """An import job."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     gallery = serializers.UUIDField(source="gallery.public_id", read_only=True)
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
+    layout = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     plan = serializers.DictField(allow_null=True, read_only=True)
 
@@ -106,9 +180,14 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
         ]  # fmt: skip
 
     def get_source(self, job: ImportJob) -> dict[str, str]:
-        """Without the place where an archive lies on the server."""
-        hidden = {"path"} if job.source["kind"] == "archive" else set()
+        """Without the place where what was sent lies on the server."""
+        hidden = {"path"} if job.source["kind"] in jobs.SENT_KINDS else set()
         return {name: value for name, value in job.source.items() if name not in hidden}
+
+    def get_layout(self, job: ImportJob) -> dict[str, str]:
+        """Without the place of a table on the server."""
+        shown = {"manifest": "beside"} if job.layout.get("manifest") else {}
+        return {**job.layout, **shown} if job.layout.get("manifest") != jobs.SENT else job.layout
 
     def get_progress(self, job: ImportJob) -> ProgressSerializer:
         """Counted now."""
@@ -150,8 +229,22 @@ class ImportItemFilter(django_filters.FilterSet):
         fields: ClassVar[list[str]] = ["code", "external_id"]
 
 
+class SheetQuerySerializer(serializers.Serializer[Any]):
+    """Which part of the sheet."""
+
+    code = serializers.CharField(default="", allow_blank=True, max_length=40)
+    after = serializers.IntegerField(default=0, min_value=0, max_value=2**63 - 1)
+    limit = serializers.IntegerField(default=sheet.PAGE, min_value=1, max_value=sheet.MOST)
+
+
+class PageRenderer(BaseRenderer):
+    """So that whoever asks for HTML alone is not refused; the page is rendered elsewhere."""
+
+    media_type, format, charset = "text/html", "html", "utf-8"
+
+
 class PieceParser(BaseParser):
-    """A piece of an archive: bytes."""
+    """A piece of something larger: bytes."""
 
     media_type = "application/octet-stream"
 
@@ -163,8 +256,21 @@ class PieceParser(BaseParser):
         return data
 
 
+class AnyBytesParser(PieceParser):
+    """The same, whatever its sender calls it: its bytes say what it is."""
+
+    media_type = "*/*"
+
+
 def _too_large() -> NoReturn:
     raise TooLarge(f"A piece has at most {PIECE} bytes. Send smaller ones.")
+
+
+def _piece(request: Request, default: int | None = None) -> tuple[int, bytes]:
+    """Where it goes, and the bytes."""
+    asked = request.query_params.get("offset", default)
+    offset = serializers.IntegerField(min_value=0).run_validation(asked)
+    return offset, request.data if isinstance(request.data, bytes) else b""
 
 
 STATE = {409: problem("`import_state`")}
@@ -188,10 +294,12 @@ class ImportViewSet(ReadViewSet[ImportJob]):
 
     @extend_schema(
         summary="Make an import",
-        description="Of a folder or a bucket it is planned next. An archive is sent in pieces: "
-        "`PUT /imports/{id}/archive`, then `POST /imports/{id}/uploaded`.",
+        description="Of a folder, a bucket or a few web addresses it is planned next. An archive, "
+        "or a long list of addresses, is sent in pieces: `PUT /imports/{id}/archive`, and with "
+        '`"manifest": "sent"` a table beside it: `PUT /imports/{id}/manifest`; then `POST '
+        "/imports/{id}/uploaded`.",
         request=ImportRequestSerializer,
-        responses={201: ImportSerializer},
+        responses={201: ImportSerializer, 403: problem("`source_not_allowed`, `role_needed`")},
     )
     @idempotent
     def create(self, request: Request) -> Response:
@@ -201,11 +309,15 @@ class ImportViewSet(ReadViewSet[ImportJob]):
         fields = dict(serializer.validated_data)
         gallery = gallery_for(self.actor, fields.pop("gallery"), Role.OPERATOR)
         source, layout = dict(fields.pop("source")), dict(fields.pop("layout"))
-        job = jobs.make_job(self.actor, gallery, source, layout, **fields)
+        urls = source.pop("urls", None)
+        if urls is None:
+            job = jobs.make_job(self.actor, gallery, source, layout, **fields)
+        else:
+            job = uploads.make_job_of_urls(self.actor, gallery, urls, layout, **fields)
         return Response(ImportSerializer(job).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(
-        summary="Send a piece of an archive",
+        summary="Send a piece of an archive, or of a list of web addresses",
         description=f"At most {PIECE} bytes, added at `offset`. After a broken connection the "
         "job's `uploaded` says where to go on.",
         parameters=[OpenApiParameter("offset", int, required=True)],
@@ -221,20 +333,48 @@ class ImportViewSet(ReadViewSet[ImportJob]):
     @action(detail=True, methods=["put"])
     def archive(self, request: Request, **kwargs: Any) -> Response:
         """Appended, and on the disk when it is answered."""
-        offset = serializers.IntegerField(min_value=0).run_validation(
-            request.query_params.get("offset")
-        )
-        data = request.data if isinstance(request.data, bytes) else b""
+        offset, data = _piece(request)
         return self._shown(uploads.append(self.actor, self._job(), offset, data))
 
     @extend_schema(
-        summary="Say that the archive is whole", request=None,
+        summary="Send the table that says who is on which photo: CSV or XLSX",
+        description=f'For a layout with `"manifest": "sent"`. At most {PIECE} bytes at once; '
+        "more of it at its `offset`. The piece at 0 begins it anew. If the plan fails for it, "
+        "send another one and say `uploaded` again.",
+        parameters=[OpenApiParameter("offset", int, default=0)],
+        request={"text/csv": OpenApiTypes.BINARY, XLSX: OpenApiTypes.BINARY},
+        responses={
+            200: ImportSerializer,
+            409: problem("`wrong_offset`, `import_state`"),
+            413: problem("`too_large`"),
+            507: problem("`storage_full`"),
+        },
+        filters=False,
+    )
+    @action(detail=True, methods=["put"], parser_classes=[AnyBytesParser])
+    def manifest(self, request: Request, **kwargs: Any) -> Response:
+        """Kept beside the archive, and on the disk when it is answered."""
+        offset, data = _piece(request, default=0)
+        return self._shown(uploads.append_manifest(self.actor, self._job(), offset, data))
+
+    @extend_schema(
+        summary="Say that all was sent", request=None,
         responses={200: ImportSerializer, 422: problem("`empty_file`"), **STATE},
     )  # fmt: skip
     @action(detail=True, methods=["post"])
     def uploaded(self, request: Request, **kwargs: Any) -> Response:
         """It is planned next."""
         return self._shown(uploads.complete(self.actor, self._job()))
+
+    @extend_schema(
+        summary="Show how a planned import understands its source",
+        responses={200: ImportPreviewSerializer, **STATE},
+        filters=False,
+    )
+    @action(detail=True, methods=["get"])
+    def preview(self, request: Request, **kwargs: Any) -> Response:
+        """As the plan found it: nothing is read again."""
+        return Response(ImportPreviewSerializer(jobs.preview(self._job())).data)
 
     @extend_schema(
         summary="Start a planned import", request=None, responses={200: ImportSerializer, **STATE}
@@ -308,6 +448,26 @@ class ImportViewSet(ReadViewSet[ImportJob]):
             name = "import.csv"
         answer["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
+
+    @extend_schema(
+        summary="Show the files that were not taken, as a page with small pictures",
+        description="HTML that needs nothing else: to look at, to keep or to print. A file that "
+        "was never stored has no picture.",
+        parameters=[
+            OpenApiParameter("code", str, description="Files with this one only."),
+            OpenApiParameter("after", int, default=0, description="As a page's last link has it."),
+            OpenApiParameter("limit", int, default=sheet.PAGE, description=f"1 to {sheet.MOST}."),
+        ],
+        responses={(200, "text/html"): OpenApiTypes.STR},
+        filters=False,
+    )
+    @action(detail=True, methods=["get"], renderer_classes=[JSONRenderer, PageRenderer])
+    def sheet(self, request: Request, **kwargs: Any) -> HttpResponse:
+        """Names are escaped, pictures encoded again; the page may run and load nothing."""
+        asked = SheetQuerySerializer(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        page = sheet.as_html(self._job(), **asked.validated_data)
+        return HttpResponse(page, headers=sheet.HEADERS)
 
     def _job(self) -> ImportJob:
         return jobs.job_for(self.actor, self.kwargs["id"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q
 
 from people.models import Person
@@ -20,15 +22,27 @@ def forget_person(person: Person) -> None:
         name=ERASED, key="", external_id="", person_name="", metadata={}, sha256="", text=""
     )
     for job in ImportJob.objects.filter(gallery=person.gallery_id, plan__isnull=False):
-        _forget_examples(job, person)
+        _forget_in_plan(job, person)
 
 
-def _forget_examples(job: ImportJob, person: Person) -> None:
-    """A plan shows the names of some files that can't be used."""
+def _forget_in_plan(job: ImportJob, person: Person) -> None:
+    """A plan shows some files that can't be used, and how the first rows are understood."""
     plan = job.plan or {}
-    examples = plan.get("examples", [])
-    named = [each for each in (person.external_id, person.name) if each]
-    kept = [each for each in examples if not any(name in each["name"] for name in named)]
-    if len(kept) < len(examples):
-        job.plan = {**plan, "examples": kept}
+    understood = plan.get("understanding", {})
+    examples = _of_others(person, plan.get("examples", []))
+    rows = _of_others(person, understood.get("rows", []))
+    kept = {**plan, "examples": examples}
+    if understood:
+        kept["understanding"] = {**understood, "rows": rows}
+    if kept != plan:
+        job.plan = kept
         job.save(update_fields=["plan"])
+
+
+def _of_others(person: Person, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    named = [each for each in (person.external_id, person.name) if each]
+    return [row for row in rows if not any(name in text for name in named for text in _texts(row))]
+
+
+def _texts(row: dict[str, Any]) -> list[str]:
+    return [str(value) for value in row.values() if isinstance(value, str | dict)]

@@ -17,6 +17,10 @@ class UnusableManifest(Unprocessable):
     code = "unusable_manifest"
 
 
+# The code of one that lacks a column, or has one twice.
+MISSING_COLUMNS = "missing_columns"
+
+
 class SourceNotAllowed(Forbidden):
     """Whoever runs this installation has not opened this way in."""
 

@@ -28,6 +28,7 @@ HEADS = (4 << 10, 256 << 10)
 
 _SAMPLE = 150_000
 _COMPARED = 200  # files that are read whole, to be looked for in the gallery
+_COMPARED_AT_ONCE, _COMPARE_SECONDS = 10, 3.0
 _SECONDS = 5.0
 _CHUNK = 500
 _STRIDE = 8
@@ -127,7 +128,7 @@ def inspect(
         seen.add(result)
     if not source.is_tape:
         seen.judge(source, time.monotonic() + seconds)
-    compared = seen.spread(_COMPARED) if duplicates and not source.is_tape else []
+    known_bytes, compared = _compared(source, seen, duplicates)
     return Plan(
         files=seen.photos + sum(seen.refused.values()),
         photos=seen.photos,
@@ -141,8 +142,8 @@ def inspect(
         twins=seen.twins,
         headers=Headers(seen.judged, seen.photos, dict(seen.formats), dict(seen.by_header)),
         known=_known(seen.ids, known),
-        duplicates=duplicates(source, compared) if duplicates and compared else None,
-        compared=len(compared),
+        duplicates=known_bytes,
+        compared=compared,
         seconds=seen.photos / rate if rate else None,
         took=time.monotonic() - began,
     )
@@ -265,6 +266,25 @@ def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
         part = entries[start::_STRIDE]
         for at in range(0, len(part), _CHUNK):
             yield part[at : at + _CHUNK]
+
+
+def _compared(source: Source, seen: _Seen, duplicates: Duplicates | None) -> tuple[int | None, int]:
+    """How many of how many files the gallery has: those that could be read in time.
+
+    Of a tape none: to reach a file in its middle all before it is unpacked once more.
+    """
+    if duplicates is None or source.is_tape:
+        return None, 0
+    chosen = seen.spread(_COMPARED)
+    ordered = [entry for start in range(_STRIDE) for entry in chosen[start::_STRIDE]]
+    found = compared = 0
+    ends = time.monotonic() + _COMPARE_SECONDS
+    for at in range(0, len(ordered), _COMPARED_AT_ONCE):
+        if time.monotonic() > ends:
+            break
+        some = ordered[at : at + _COMPARED_AT_ONCE]
+        found, compared = found + duplicates(source, some), compared + len(some)
+    return (found, compared) if compared else (None, 0)
 
 
 def _known(ids: Iterable[str], known: Known | None) -> int | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Case, Count, Q, QuerySet, When
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -18,6 +19,12 @@ from people.access import galleries_where, require
 from people.models import Gallery, Role
 
 from .models import UNDER_WAY, ImportItem, ImportJob, ItemState, JobState
+from .sources import check_allowed
+
+# What is sent to the server, in pieces; all other sources are where they are.
+SENT_KINDS = ("archive", "urls")
+# What a layout's manifest is where it is sent, too.
+SENT = "sent"
 
 # From which states what somebody wants can be done, and what the job is then.
 STEPS: dict[str, tuple[frozenset[str], JobState]] = {
@@ -49,13 +56,16 @@ def make_job(
     several_faces: str = "",
     priority: int = 0,
 ) -> ImportJob:
-    """A job for a source that is there (it is planned next), or an archive that is to be sent.
+    """A job for a source that is there (it is planned next), or one that is to be sent.
+
+    So is a manifest where the layout has `sent` for it.
 
     Raises:
-        Forbidden: the actor enrols nobody in the gallery.
+        Forbidden: the actor enrols nobody in the gallery. SourceNotAllowed: by the settings.
     """
     require(actor, gallery, Role.OPERATOR)
-    is_upload = source["kind"] == "archive" and "path" not in source
+    check_allowed(source)
+    is_upload = awaits_source(source) or layout.get("manifest") == SENT
     with transaction.atomic():
         job = ImportJob.objects.create(
             gallery=gallery,
@@ -69,6 +79,11 @@ def make_job(
         note(actor, "import.make", job, kind=source["kind"])
         enqueue_on_commit(WORK_ON_IMPORTS)
     return job
+
+
+def awaits_source(source: dict[str, Any]) -> bool:
+    """Whether it is still to be sent, or has not been said to be whole."""
+    return source["kind"] in SENT_KINDS and "path" not in source
 
 
 def visible_jobs(actor: Actor) -> QuerySet[ImportJob]:
@@ -117,7 +132,8 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     if step == "start":
         job.started_at = timezone.now()
     if step == "resume" and job.started_at is None:
-        job.state = JobState.PLANNING  # it was given up before anybody started it
+        # It was given up before anybody started it, or before all of it was there.
+        job.state = JobState.UPLOADING if awaits_source(job.source) else JobState.PLANNING
     job.finished_at = timezone.now() if step == "cancel" else None
     job.save()
     note(actor, f"import.{step}", job)
@@ -141,6 +157,20 @@ def retry_failed(actor: Actor, job: ImportJob) -> int:
     note(actor, "import.retry", job, files=count)
     enqueue_on_commit(WORK_ON_IMPORTS)
     return count
+
+
+def preview(job: ImportJob) -> dict[str, Any]:
+    """How its plan understands the source.
+
+    Raises:
+        Conflict: there is no plan yet, or none any more (`import_state`).
+    """
+    if not job.plan or "understanding" not in job.plan:
+        raise Conflict(
+            f"The import is {job.state} and has no plan to look at. Ask again once it is planned.",
+            code="import_state",
+        )
+    return {**job.plan, **job.plan["understanding"]}
 
 
 def note(actor: Actor, action: str, job: ImportJob, **details: Any) -> None:
@@ -170,8 +200,19 @@ class Progress:
 
 def progress(job: ImportJob) -> Progress:
     """One query, by an index: cheap enough to be asked for every second."""
-    rows = job.items.order_by().values_list("state").annotate(number=Count("pk"))
-    counts = dict.fromkeys(ItemState.values, 0) | dict(rows)
+    return progress_of([job])[job.pk]
+
+
+def progress_of(jobs: Sequence[ImportJob]) -> dict[int, Progress]:
+    """The same of several jobs at once, by their keys."""
+    counts = {job.pk: dict.fromkeys(ItemState.values, 0) for job in jobs}
+    items = ImportItem.objects.filter(job__in=counts).order_by().values_list("job", "state")
+    for key, state, number in items.annotate(number=Count("pk")):
+        counts[key][state] = number
+    return {job.pk: _progress(job, counts[job.pk]) for job in jobs}
+
+
+def _progress(job: ImportJob, counts: dict[str, int]) -> Progress:
     files = sum(counts.values())
     left = sum(counts[state] for state in UNDER_WAY)
     rate = _rate(job, files - left)
@@ -186,11 +227,19 @@ def _rate(job: ImportJob, done: int) -> float | None:
     return done / max((end - job.started_at).total_seconds(), 0.001)
 
 
+def waiting_jobs() -> QuerySet[ImportJob]:
+    """Those that want a worker, what comes first first: people wait for plans."""
+    return (
+        ImportJob.objects.filter(state__in=[JobState.PLANNING, JobState.RUNNING, JobState.UNDOING])
+        .select_related("gallery")
+        .order_by(Case(When(state=JobState.PLANNING, then=0), default=1), "-priority", "pk")
+    )
+
+
 def release_expired() -> bool:
     """Give back what dead workers held; whether a worker has something to do."""
     _release(Q(leased_until__lt=timezone.now()))
-    states = [JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]
-    return ImportJob.objects.filter(state__in=states).exists()
+    return waiting_jobs().exists()
 
 
 def release_held_by(worker: str) -> int:

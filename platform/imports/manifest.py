@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common.tables import CsvTable, OpenTable, Table, TableError, XlsxTable
 
-from .errors import UnusableManifest
+from .errors import MISSING_COLUMNS, UnusableManifest
 from .limits import MEGABYTE, Limits
 from .names import TABLES, Fault, shown, suffix, tidied
 from .people import (
@@ -28,7 +28,10 @@ from .sources import Entry, Refused, Source
 
 FILE, ID, NAME, SEVERAL = "file", "external_id", "name", "several_faces"
 _KNOWN = (FILE, ID, NAME, SEVERAL)
+# Of a table that was sent: a name of ours, which says nothing to whoever sent it.
+SENT_SUFFIX = ".manifest"
 _LONGEST_CELL = 10_000
+_PACKED = b"PK\3\4"  # how a workbook begins
 
 
 class Manifest:
@@ -260,13 +263,14 @@ def read_manifest_beside(path: Path, limits: Limits) -> Manifest:
     Raises:
         UnusableManifest: it can't be read, or lacks a column that is needed.
     """
+    name = "the manifest" if path.suffix == SENT_SUFFIX else path.name
     with suppress(OSError):
         if path.stat().st_size > limits.manifest_bytes:
-            raise _too_large(path.name, limits)
+            raise _too_large(name, limits)
     try:
-        return Manifest(_table(path.name, lambda: path.open("rb")), path.name, limits)
+        return Manifest(_table(name, lambda: path.open("rb")), name, limits)
     except OSError as error:
-        raise UnusableManifest(f"{path.name} can't be read: {error.strerror}.") from error
+        raise UnusableManifest(f"{name} can't be read: {error.strerror}.") from error
 
 
 def read_manifest(source: Source, limits: Limits) -> tuple[Manifest, str]:
@@ -304,7 +308,10 @@ def _stem(name: str) -> str:
 
 
 def _table(name: str, open_table: OpenTable) -> Table:
-    kind = XlsxTable if suffix(name) == ".xlsx" else CsvTable
+    """Its bytes say what it is, and its name where it wants to be a workbook and is none."""
+    with open_table() as file:
+        is_packed = file.read(len(_PACKED)) == _PACKED
+    kind = XlsxTable if is_packed or suffix(name) == ".xlsx" else CsvTable
     return kind(name.rpartition("/")[2], open_table)
 
 
@@ -315,10 +322,10 @@ def _header(cells: list[str], name: str) -> list[tuple[str, str]]:
     if missing := [column for column in (FILE, ID) if column not in keys]:
         raise UnusableManifest(
             f"{name} has no column {' and no column '.join(missing)} in its first line.",
-            code="missing_columns",
+            code=MISSING_COLUMNS,
         )
     if len(set(keys)) < len(keys):
-        raise UnusableManifest(f"{name} names a column twice.", code="missing_columns")
+        raise UnusableManifest(f"{name} names a column twice.", code=MISSING_COLUMNS)
     return header
 
 

@@ -15,9 +15,11 @@ from common.errors import Problem
 from people.models import Person
 
 from .inspection import inspect
+from .jobs import SENT
 from .layouts import Layout, open_layout
 from .models import ImportItem, ImportJob, ItemState, JobState
 from .people import LineRefused, Planned, Result
+from .preview import USUAL_RATE, known_content, measured_rate, understanding
 from .sources import (
     Ignored,
     Loss,
@@ -28,10 +30,9 @@ from .sources import (
     open_folder,
     open_urls,
 )
+from .uploads import manifest_path
 
 LIST_AT_ONCE = 2_000
-# Photos a second, where nobody has measured.
-USUAL_RATE = 20.0
 
 
 def open_source(job: ImportJob) -> Source:
@@ -49,31 +50,48 @@ def open_source(job: ImportJob) -> Source:
 def layout_of(job: ImportJob, source: Source) -> Layout:
     """How its files become people. Raises UnusableManifest."""
     layout = job.layout
-    manifest = layout.get("manifest")
     return open_layout(
         layout["kind"],
         source,
         separator=layout.get("separator", "_"),
-        manifest=Path(manifest) if manifest else None,
+        manifest=_manifest_of(job),
     )
+
+
+def _manifest_of(job: ImportJob) -> Path | None:
+    """The table beside the source, if it isn't in it."""
+    given = job.layout.get("manifest")
+    if given == SENT:
+        return manifest_path(job)
+    return Path(given) if given else None
 
 
 def plan(job: ImportJob) -> None:
     """Look at names and headers, and keep what an import would do."""
     try:
+        rate = measured_rate(job.gallery.model)
         with open_source(job) as source:
+            layout = layout_of(job, source)
+            understood = understanding(layout, source)
             found = inspect(
                 source,
-                layout_of(job, source),
-                rate=USUAL_RATE,
+                layout,
+                rate=rate or USUAL_RATE,
                 known=lambda ids: _known(job, ids),
-                duplicates=None,
+                duplicates=known_content(job),
             )
     except Problem as problem:
         fail_job(job, problem)
         return
     ImportJob.objects.filter(pk=job.pk, state=JobState.PLANNING).update(
-        plan={**asdict(found), "new": found.new}, state=JobState.PLANNED
+        plan={
+            **asdict(found),
+            "new": found.new,
+            "rate": rate or USUAL_RATE,
+            "is_rate_measured": rate is not None,
+            "understanding": understood,
+        },
+        state=JobState.PLANNED,
     )
 
 

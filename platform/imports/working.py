@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from time import monotonic
 from uuid import UUID, uuid4
 
@@ -21,24 +24,29 @@ from django.db.models import F
 from django.utils import timezone
 
 from common.errors import Problem
+from common.stopwatch import Stopwatch
 from embedder.errors import ImageError
 from embedder.stream import Outcome
 from photos import pipeline
 from photos.intake import bad_photo
 from photos.pipeline import ModelUnavailable
 
-from .jobs import give_back
+from .jobs import give_back, waiting_jobs
+from .limits import MEGABYTE
 from .models import UNDER_WAY, ImportItem, ImportJob, ItemState, JobState
 from .reading import fail_job, list_files, open_source, plan
 from .sources import Entry, Refused, Source
-from .storing import Fresh, finish, known_photo, result_of, store
+from .storing import Fresh, Verdict, finish, known_photos, result_of, store
 from .undoing import undo_some
 
 logger = logging.getLogger(__name__)
 
-TURN_SECONDS = 5.0
-# Files that are claimed together, for each run of the networks; and stored together.
-CLAIMED, STORED = 64, 32
+# Between two looks at what else there is to do; networks that start anew cost a tenth of a second.
+TURN_SECONDS = 20.0
+# Files that are claimed together, and, up to so many bytes, stored together.
+CLAIMED, STORED, STORED_BYTES = 128, 64, 32 * MEGABYTE
+# Files whose contents are in memory while the database is asked whether it knows them.
+COMPARED, COMPARED_BYTES = 32, 16 * MEGABYTE
 # A file in hand is stored, or given back, long before.
 LEASE = timedelta(minutes=5)
 
@@ -47,23 +55,18 @@ def work(worker: str = "", seconds: float = TURN_SECONDS) -> bool:
     """Bring the jobs on for some seconds; whether there is more to do."""
     end = monotonic() + seconds
     while monotonic() < end:
-        if not _step(worker):
+        if not _step(worker, end):
+            opened.close()
             return False
     return True
 
 
-def _step(worker: str) -> bool:
-    """One step of the job that comes first; whether there was one."""
-    waiting = ImportJob.objects.filter(
-        state__in=[JobState.PLANNING, JobState.RUNNING, JobState.UNDOING]
-    )
-    for job in waiting.select_related("gallery").order_by("-priority", "pk"):
-        if _bring_on(job, worker):
-            return True
-    return False
+def _step(worker: str, end: float = 0.0) -> bool:
+    """The next step of the job that comes first, up to a time; whether there was one."""
+    return any(_bring_on(job, worker, end) for job in waiting_jobs())
 
 
-def _bring_on(job: ImportJob, worker: str) -> bool:
+def _bring_on(job: ImportJob, worker: str, end: float) -> bool:
     if job.state == JobState.PLANNING:
         plan(job)
         return True
@@ -73,7 +76,7 @@ def _bring_on(job: ImportJob, worker: str) -> bool:
     if not job.listed:
         list_files(job)
         return True
-    return _import_some(job, worker) or _end(job)
+    return _import_some(job, worker, end) or _end(job)
 
 
 @transaction.atomic
@@ -89,21 +92,44 @@ def _end(job: ImportJob) -> bool:
 
 
 @transaction.atomic
-def claim(job: ImportJob, limit: int, worker: str) -> tuple[UUID, list[ImportItem]]:
-    """Take the next files of a job, if it still runs. One that failed before is taken alone."""
+def claim(
+    job: ImportJob, limit: int, worker: str, lease: UUID, *, is_first: bool = True
+) -> list[ImportItem]:
+    """Take the next files of a job, if it still runs.
+
+    A run goes on with it while no other job comes before it. Files that failed before come last,
+    each alone, as a run's first claim.
+    """
     is_running = ImportJob.objects.filter(pk=job.pk, state=JobState.RUNNING).exists()
+    if not is_running or (not is_first and _another_comes_first(job)):
+        return []
     waiting = job.items.filter(state=ItemState.WAITING).order_by("number")
-    rows = list(waiting.select_for_update(skip_locked=True)[:limit]) if is_running else []
-    chosen = [item for item in rows if not item.attempts] or rows[:1]
-    lease = uuid4()
+    rows = waiting.select_for_update(skip_locked=True)
+    chosen = list(rows.filter(attempts=0)[:limit])
+    if not chosen and is_first:
+        chosen = list(rows[:1])
+    now = timezone.now()
+    for item in chosen:
+        item.state, item.attempts = ItemState.WORKING, item.attempts + 1
+        item.lease, item.leased_until, item.leased_by = lease, now + LEASE, worker
     ImportItem.objects.filter(pk__in=[item.pk for item in chosen]).update(
         state=ItemState.WORKING,
         lease=lease,
-        leased_until=timezone.now() + LEASE,
+        leased_until=now + LEASE,
         leased_by=worker,
         attempts=F("attempts") + 1,
     )
-    return lease, list(ImportItem.objects.filter(lease=lease).order_by("number"))
+    return chosen
+
+
+def _another_comes_first(job: ImportJob) -> bool:
+    for other in waiting_jobs():
+        if other.pk == job.pk:
+            return False
+        has_files = other.items.filter(state=ItemState.WAITING).exists()
+        if other.state != JobState.RUNNING or not other.listed or has_files:
+            return True
+    return False
 
 
 def put_back(lease: UUID) -> None:
@@ -121,6 +147,36 @@ def fail(item: ImportItem, lease: UUID, reason: str) -> None:
         give_back(held, reason)
 
 
+# --- The source -----------------------------------------------------------------------------------
+
+
+class _Opened(threading.local):
+    """The source of the job that this thread works on, kept open from one turn to the next.
+
+    A compressed TAR archive is read from its beginning whenever it is opened.
+    """
+
+    _source: Source | None = None
+    _of: object = None
+
+    def source(self, job: ImportJob) -> Source:
+        """Raises what `open_source` raises."""
+        of = (job.pk, job.source)
+        if self._source is None or self._of != of:
+            self.close()
+            self._source, self._of = open_source(job), of
+        return self._source
+
+    def close(self) -> None:
+        """Nothing more is to be done, or it may not be what it was."""
+        if self._source is not None:
+            self._source.close()
+        self._source = None
+
+
+opened = _Opened()
+
+
 # --- Working --------------------------------------------------------------------------------------
 
 
@@ -133,81 +189,159 @@ class _Read:
     sha256: str
 
 
-def _import_some(job: ImportJob, worker: str) -> bool:
-    """The next files of a job; whether there were any."""
-    lease, items = claim(job, CLAIMED * max(1, pipeline.stream_length() // 16), worker)
-    if not items:
+def _import_some(job: ImportJob, worker: str, end: float) -> bool:
+    """The next files of a job, until a time; whether there were any."""
+    run = _Run(job, worker, end)
+    first = run.claim(is_first=True)
+    if not first:
         return False
     try:
-        with open_source(job) as source:
-            _stream(job, source, items, lease)
+        run.bring_on(first)
     except ModelUnavailable as problem:
         logger.error("import %s waits: %s", job.public_id, problem.detail)
-        put_back(lease)
+        put_back(run.lease)
         return False
     except Problem as problem:
-        put_back(lease)
+        opened.close()
+        put_back(run.lease)
         fail_job(job, problem)
     except Exception as error:
-        for item in items:
-            fail(item, lease, f"with {type(error).__name__}")
+        opened.close()
+        run.give_up(error)
         raise
-    put_back(lease)
+    put_back(run.lease)
     return True
 
 
-def _stream(job: ImportJob, source: Source, items: Sequence[ImportItem], lease: UUID) -> None:
-    in_hand: deque[_Read] = deque()
-    ready: list[Fresh] = []
+class _Run:
+    """A turn of one worker with one job: files stream through the networks, claim after claim."""
 
-    def contents() -> Iterator[bytes]:
-        for read in _contents(job, source, items, lease):
-            in_hand.append(read)
-            yield read.data
+    def __init__(self, job: ImportJob, worker: str, end: float) -> None:
+        self.lease = uuid4()
+        self._job, self._worker, self._end = job, worker, end
+        self._in_hand: deque[_Read] = deque()
+        self._ready: list[Fresh] = []
+        self._clock = Stopwatch()
+        self._files = 0
 
-    for outcome in pipeline.stream(job.gallery.model, contents(), None, len(items)):
-        read = in_hand.popleft()
-        fresh = _judged(read, outcome, lease)
-        if fresh is not None:
-            ready.append(fresh)
-        if len(ready) >= STORED:
-            _store(job, ready, lease)
-            ready = []
-    _store(job, ready, lease)
+    def claim(self, *, is_first: bool = False) -> list[ImportItem]:
+        """The next files."""
+        items = claim(self._job, CLAIMED, self._worker, self.lease, is_first=is_first)
+        self._files += len(items)
+        return items
 
-
-def _contents(
-    job: ImportJob, source: Source, items: Sequence[ImportItem], lease: UUID
-) -> Iterator[_Read]:
-    """The files that are new; those that can't be read, or are there already, have their result."""
-    by_number = {item.number: item for item in items}
-    entries = [Entry(item.number or 0, item.name, item.size, item.key) for item in items]
-    for entry, data in source.read(entries):
-        item = by_number[entry.number]
-        if isinstance(data, Refused):
-            finish(item, lease, ItemState.REJECTED, data.code, data.sentence)
-            continue
-        sha256 = hashlib.sha256(data).hexdigest()
-        known = known_photo(job, item, sha256)
-        if known is None:
-            yield _Read(item, data, sha256)
-        else:
-            finish(item, lease, *result_of(known, is_new=False), photo=known, sha256=sha256)
-
-
-def _judged(read: _Read, outcome: Outcome, lease: UUID) -> Fresh | None:
-    """What is to be stored; None if the file has its result, or is tried again."""
-    if isinstance(outcome.error, ImageError):
-        problem = bad_photo(outcome.error)
-        finish(
-            read.item, lease, ItemState.REJECTED, problem.code, problem.detail, sha256=read.sha256
+    def bring_on(self, first: Sequence[ImportItem]) -> None:
+        """Read, detect, embed, store, from these files on. What is left is given back."""
+        files = self._contents(first)
+        outcomes = pipeline.stream(self._job.gallery.model, files, None, len(first))
+        while (outcome := self._next(outcomes)) is not None:
+            read = self._in_hand.popleft()
+            self._judge(read, outcome)
+            size = sum(len(each.data) for each in self._ready)
+            if len(self._ready) >= STORED or size >= STORED_BYTES:
+                self._store()
+        self._store()
+        logger.info(
+            "import %s: %d files in %.1f s, import stages: %s",
+            self._job.public_id,
+            self._files,
+            self._clock.total,
+            self._clock.as_dict(),
         )
-    elif outcome.error is not None or outcome.info is None:
-        logger.error("a file could not be embedded", exc_info=outcome.error)
-        fail(read.item, lease, f"with {type(outcome.error).__name__}")
-    else:
-        return Fresh(read.item, read.data, read.sha256, outcome.info, outcome.faces)
-    return None
+
+    def _next(self, outcomes: Iterator[Outcome]) -> Outcome | None:
+        with self._clock.of("networks"):
+            return next(outcomes, None)
+
+    @contextmanager
+    def _instead_of_networks(self, stage: str) -> Iterator[None]:
+        """What is done whenever the networks can take more."""
+        with self._clock.paused("networks"), self._clock.of(stage):
+            yield
+
+    def give_up(self, error: Exception) -> None:
+        """Give back what is in hand, as after a failed attempt."""
+        for item in ImportItem.objects.filter(lease=self.lease):
+            fail(item, self.lease, f"with {type(error).__name__}")
+
+    def _contents(self, items: Sequence[ImportItem]) -> Iterator[bytes]:
+        """The files that are new; those that can't be read, or are known, have their result."""
+        is_retried = any(item.attempts > 1 for item in items)
+        while items:
+            for read in self._unknown(items):
+                self._in_hand.append(read)
+                yield read.data
+            is_over = is_retried or monotonic() >= self._end
+            if is_over:
+                return
+            with self._instead_of_networks("claiming"):
+                items = self.claim()
+
+    def _unknown(self, items: Sequence[ImportItem]) -> Iterator[_Read]:
+        files = self._read(items)
+        while True:
+            with self._instead_of_networks("reading"):
+                read = list(_some(files))
+            if not read:
+                return
+            with self._instead_of_networks("comparing"):
+                unknown = self._compare(read)
+            yield from unknown
+
+    def _read(self, items: Sequence[ImportItem]) -> Iterator[_Read]:
+        by_number = {item.number: item for item in items}
+        entries = [Entry(item.number or 0, item.name, item.size, item.key) for item in items]
+        refused: list[Verdict] = []
+        for entry, data in opened.source(self._job).read(entries):
+            item = by_number[entry.number]
+            if isinstance(data, Refused):
+                state = ItemState.REJECTED
+                refused.append(Verdict(item, state, data.code, data.sentence))
+            else:
+                yield _Read(item, data, hashlib.sha256(data).hexdigest())
+        finish(refused, self.lease)
+
+    def _compare(self, read: Sequence[_Read]) -> Sequence[_Read]:
+        """Those whose people have no photo of the same bytes; the others have their result."""
+        found = known_photos(self._job, [(each.item, each.sha256) for each in read])
+        known = [(each, found[each.item.pk]) for each in read if each.item.pk in found]
+        finish(
+            [
+                Verdict(each.item, *result_of(photo, is_new=False), each.sha256, photo)
+                for each, photo in known
+            ],
+            self.lease,
+        )
+        return [each for each in read if each.item.pk not in found]
+
+    def _judge(self, read: _Read, outcome: Outcome) -> None:
+        """Keep what is to be stored; else the file has its result now, or is tried again."""
+        if isinstance(outcome.error, ImageError):
+            problem = bad_photo(outcome.error)
+            state = ItemState.REJECTED
+            refused = Verdict(read.item, state, problem.code, problem.detail, read.sha256)
+            finish([refused], self.lease)
+        elif outcome.error is not None or outcome.info is None:
+            logger.error("a file could not be embedded", exc_info=outcome.error)
+            fail(read.item, self.lease, f"with {type(outcome.error).__name__}")
+        else:
+            found = Fresh(read.item, read.data, read.sha256, outcome.info, outcome.faces)
+            self._ready.append(found)
+
+    def _store(self) -> None:
+        ready, self._ready = self._ready, []
+        with self._clock.of("storing"):
+            _store(self._job, ready, self.lease)
+
+
+def _some(files: Iterator[_Read]) -> Iterator[_Read]:
+    """The next few, as many as are compared at once."""
+    size = 0
+    for read in islice(files, COMPARED):
+        size += len(read.data)
+        yield read
+        if size >= COMPARED_BYTES:
+            return
 
 
 def _store(job: ImportJob, ready: Sequence[Fresh], lease: UUID) -> None:

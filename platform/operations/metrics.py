@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from identification.drift import alarms
+from imports.models import UNDER_WAY, ImportItem, ImportJob, JobState
 from photos.models import Photo, PhotoState
 from vectors.models import GenerationState
 from vectors.outbox import live
@@ -48,6 +49,18 @@ def _photos() -> Figures:
     for state in PhotoState.values:
         figure.add_metric([state], by_state.get(state, 0))
     return [figure]
+
+
+def _imports() -> Figures:
+    by_state = dict(ImportJob.objects.values_list("state").annotate(count=Count("id")))
+    jobs = GaugeMetricFamily("likeness_imports", "Import jobs by state.", labels=["state"])
+    for state in JobState.values:
+        jobs.add_metric([state], by_state.get(state, 0))
+    left = ImportItem.objects.filter(job__state=JobState.RUNNING, state__in=UNDER_WAY).count()
+    return [
+        jobs,
+        _gauge("likeness_import_files_waiting", "Files of running imports without a result.", left),
+    ]
 
 
 def _outbox() -> Figures:
@@ -172,6 +185,7 @@ class PlatformFigures(Collector):
 figures = PlatformFigures(
     {
         "photos": _photos,
+        "imports": _imports,
         "outbox": _outbox,
         "index": _index,
         "telemetry": _telemetry,

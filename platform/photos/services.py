@@ -119,6 +119,24 @@ def save_file(gallery: Gallery, intake: Intake) -> Original:
     return original
 
 
+def store_originals(saved: Sequence[Original]) -> dict[str, Original]:
+    """The rows of some saved files of one gallery by their SHA-256, made where they are missing.
+
+    In the caller's transaction, which holds them from now on. Where one is another than was saved,
+    the gallery has these bytes already, and the file saved is to be deleted.
+    """
+    if not saved:
+        return {}
+    # In one order for all who store the same bytes at once: the second takes the first's rows.
+    by_content = {each.sha256: each for each in saved}
+    ordered = [by_content[sha256] for sha256 in sorted(by_content)]
+    Original.objects.bulk_create(ordered, ignore_conflicts=True)
+    rows = Original.objects.select_for_update().filter(
+        gallery=saved[0].gallery, sha256__in=by_content
+    )
+    return {each.sha256: each for each in rows.order_by("sha256")}
+
+
 def store_photo(
     person: Person | None, saved: Original, fields: dict[str, Any]
 ) -> tuple[Photo, bool]:
@@ -251,9 +269,7 @@ def locked_if_leased(photo: Photo, lease: UUID) -> Photo | None:
 
 def finish(photo: Photo, state: PhotoState, code: str = "", text: str = "") -> None:
     """Write a photo's final state, inside the transaction that stores what follows from it."""
-    photo.state, photo.code, photo.text = state, code, text
-    photo.lease = photo.leased_until = None
-    photo.processed_at = timezone.now()
+    set_final(photo, state, code, text)
     photo.save(
         update_fields=[
             "state",
@@ -265,6 +281,13 @@ def finish(photo: Photo, state: PhotoState, code: str = "", text: str = "") -> N
             "updated_at",
         ]
     )
+
+
+def set_final(photo: Photo, state: PhotoState, code: str = "", text: str = "") -> None:
+    """The same, not written yet."""
+    photo.state, photo.code, photo.text = state, code, text
+    photo.lease = photo.leased_until = None
+    photo.processed_at = timezone.now()
 
 
 @transaction.atomic

@@ -27,7 +27,8 @@ def not_loading() -> QuerySet[IndexSpan]:
 def mark_dirty(gallery_id: int, model: str, template_ids: Sequence[int]) -> None:
     """Note in every live generation with this gallery that these entries may be out of date."""
     changing()
-    for generation in live().filter(model=model, galleries=gallery_id):
+    generations = live().filter(model=model, galleries=gallery_id) if template_ids else []
+    for generation in generations:
         mark_entries(generation, template_ids)
 
 

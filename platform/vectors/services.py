@@ -1,6 +1,12 @@
 """Changing templates, inside the transaction of whatever changed the person."""
 
-from people.models import Person
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+from django.db.models import F
+from django.utils import timezone
+
+from people.models import Gallery, Person
 
 from .codec import FloatArray, encode
 from .generations import ensure_active_index
@@ -16,17 +22,36 @@ def store_template(
     Raises:
         InvalidTemplate: the numbers are no template.
     """
-    data = encode(vector)
-    ensure_active_index(person.gallery)  # a gallery's first template finds it room in an index
     model = model or person.gallery.model
     template = PersonTemplate.objects.select_for_update().filter(person=person, model=model).first()
     if template is None:
         template = PersonTemplate(person=person, model=model, version=0)
-    template.vector, template.face_count = data, face_count
-    template.version += 1
-    template.save()
-    mark_dirty(person.gallery_id, model, [template.pk])
+    template.person, template.vector, template.face_count = person, encode(vector), face_count
+    store_templates(person.gallery, model, [template])
     return template
+
+
+def store_templates(gallery: Gallery, model: str, templates: Sequence[PersonTemplate]) -> None:
+    """Write new and changed templates of a gallery's people, all by one model, each a version on.
+
+    Of those who are not to be found no index is told: whoever lets them in tells it
+    (`touch_templates`). The caller holds the rows of the people and of the templates there are.
+    """
+    if not templates:
+        return
+    ensure_active_index(gallery)  # a gallery's first template finds it room in an index
+    for each in templates:
+        each.version += 1
+    new = [each for each in templates if each._state.adding]
+    known = [each for each in templates if not each._state.adding]
+    PersonTemplate.objects.bulk_create(new)
+    PersonTemplate.objects.bulk_create(
+        known,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=["vector", "face_count", "given_vector", "version", "updated_at"],
+    )
+    mark_dirty(gallery.pk, model, [each.pk for each in templates if each.person.active])
 
 
 def remove_templates(person: Person, model: str = "") -> int:
@@ -42,9 +67,18 @@ def remove_templates(person: Person, model: str = "") -> int:
     return len(templates)
 
 
-def touch_templates(person: Person) -> None:
-    """Say that whether this person is found has changed."""
-    for template in PersonTemplate.objects.select_for_update().filter(person=person):
-        template.version += 1
-        template.save(update_fields=["version", "updated_at"])
-        mark_dirty(person.gallery_id, template.model, [template.pk])
+def touch_templates(people: Collection[Person]) -> None:
+    """Say that whether these people, of one gallery, are found has changed."""
+    if not people:
+        return
+    held = PersonTemplate.objects.select_for_update().filter(person__in=people).order_by("pk")
+    by_model: dict[str, list[int]] = defaultdict(list)
+    for pk, model in held.values_list("pk", "model"):
+        by_model[model].append(pk)
+    keys = [pk for each in by_model.values() for pk in each]
+    PersonTemplate.objects.filter(pk__in=keys).update(
+        version=F("version") + 1, updated_at=timezone.now()
+    )
+    gallery_id = next(iter(people)).gallery_id
+    for model, theirs in sorted(by_model.items()):
+        mark_dirty(gallery_id, model, theirs)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from django.core.management import get_commands, load_command_class
 
 from .files import (
@@ -19,6 +20,7 @@ from .files import (
     ROOT,
     compose,
     copies,
+    filled,
     ignore_rules,
     instructions,
     last_stage,
@@ -29,6 +31,7 @@ from .files import (
 
 BIN = Path(sys.executable).parent
 COMPOSE = (DOCKER / "compose.yaml").read_text()
+OUTSIDE = (DOCKER / "compose.outside.yaml").read_text()
 SECRETS = {
     "POSTGRES_PASSWORD", "REDIS_PASSWORD", "MILVUS_ROOT_PASSWORD", "MINIO_PASSWORD", "SECRET_KEY",
 }  # fmt: skip
@@ -43,10 +46,11 @@ def test_hadolint_finds_nothing() -> None:
     run(str(BIN / "hadolint"), "--failure-threshold", "style", "docker/Dockerfile")
 
 
-def test_compose_is_of_its_schema() -> None:
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.outside.yaml"])
+def test_compose_is_of_its_schema(file: str) -> None:
     run(
         str(BIN / "check-jsonschema"),
-        *("--builtin-schema", "vendor.compose-spec", "docker/compose.yaml"),
+        *("--builtin-schema", "vendor.compose-spec", f"docker/{file}"),
     )
 
 
@@ -176,11 +180,42 @@ def test_only_web_can_be_reached_and_only_from_this_machine() -> None:
 def test_volumes_and_networks_are_declared() -> None:
     declared = compose()
     used = {
-        volume.split(":")[0] for each in services().values() for volume in each.get("volumes", [])
+        filled(volume, {}).split(":")[0]
+        for each in services().values()
+        for volume in each.get("volumes", [])
     }
     assert used == set(declared["volumes"])
     networks = {network for each in services().values() for network in each["networks"]}
     assert networks == set(declared["networks"])
+
+
+def test_what_is_sent_to_imports_lies_where_all_who_need_it_look() -> None:
+    """web puts it there, imports reads it, maintenance removes it."""
+    for name in ("web", "imports", "maintenance"):
+        service = services()[name]
+        assert service["environment"]["LIKENESS_VAR_DIR"] == "/data"
+        assert "data:/data" in service["volumes"], name
+
+
+def test_a_folder_to_import_from_is_only_read_and_only_by_imports() -> None:
+    mounted = {
+        name: [filled(each, {"IMPORT_FOLDER": "/srv/photos"}) for each in service["volumes"]]
+        for name, service in services().items()
+        if any("/import" in each for each in service.get("volumes", []))
+    }
+    assert mounted == {"imports": ["data:/data", "ledger:/ledger", "/srv/photos:/import:ro"]}
+    assert {services()[name]["environment"]["IMPORT_ROOTS"] for name in OURS} == {"/import"}
+
+
+def test_only_imports_gets_a_way_out_and_only_where_it_is_asked_for() -> None:
+    outside = yaml.safe_load(OUTSIDE)["services"]
+    assert set(outside) == {"web", "imports"}
+    assert outside["imports"]["networks"] == ["inside", "outside"]
+    assert set(outside["web"]) == {"environment"}
+    assert not any("AWS" in name for name in outside["web"]["environment"])
+    known = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert set(outside["web"]["environment"]) <= known
+    assert variables(OUTSIDE)["IMPORT_URLS"] == ("-", "off")
 
 
 def test_every_command_exists() -> None:
@@ -212,13 +247,13 @@ def test_no_secret_has_a_default() -> None:
 
 def test_the_example_names_every_variable_and_no_value_of_a_secret() -> None:
     text = (DOCKER / ".env.example").read_text()
-    assert set(re.findall(r"^([A-Z_]+)=$", text, re.MULTILINE)) == SECRETS
-    optional = dict(re.findall(r"^#([A-Z_]+)=(.*)$", text, re.MULTILINE))
-    assert SECRETS | set(optional) == set(variables(COMPOSE))
+    assert set(re.findall(r"^([A-Z0-9_]+)=$", text, re.MULTILINE)) == SECRETS
+    optional = dict(re.findall(r"^#([A-Z0-9_]+)=(.*)$", text, re.MULTILINE))
+    assert SECRETS | set(optional) == set(variables(COMPOSE + OUTSIDE))
 
 
 def test_every_variable_of_ours_is_a_setting() -> None:
-    known = set(re.findall(r"^#([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    known = set(re.findall(r"^#([A-Z0-9_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     for name in OURS:
         environment: dict[str, Any] = services()[name]["environment"]
         assert set(environment) <= known, set(environment) - known

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -33,11 +34,13 @@ ARGUMENTS = [
 ]
 NAME = "Alejandro_Toledo"
 REVIEWED = "Hans_Blix"
+IMPORTED = "Donald_Rumsfeld"
 # A photo may wait for a worker that has just begun to load its networks.
 SLOW = 60_000
 
 PAGES = (
-    "", "reviews/review/", "identification/search/", "thresholds/policy/",
+    "", "reviews/review/", "imports/importjob/", "imports/importjob/add/", "imports/importitem/",
+    "identification/search/", "thresholds/policy/",
     "thresholds/calibration/", "people/person/", "people/person/add/", "photos/photo/",
     "people/gallery/", "people/gallery/add/", "people/membership/", "people/membership/add/",
     "accounts/apikey/", "accounts/apikey/add/", "vectors/indexgeneration/", "vectors/activeindex/",
@@ -126,6 +129,38 @@ def test_a_new_administrator(admin: Admin, lfw: Lfw, without_face: Path) -> None
         expect(admin.page.get_by_text("inactive", exact=True)).to_be_visible()
         assert found(machine, lfw.bytes(NAME, 3)) == []
     erase_and_delete(admin)
+
+
+def test_an_import_from_the_browser(admin: Admin, lfw: Lfw, tmp_path: Path) -> None:
+    archive, folder = tmp_path / "people.zip", f"people/{IMPORTED}"
+    with zipfile.ZipFile(archive, "w") as made:
+        for number in (1, 2):
+            made.write(lfw.path(IMPORTED, number), f"{folder}/{number}.jpg")
+        made.writestr(f"{folder}/broken.jpg", lfw.bytes(IMPORTED, 1)[:700])
+    page = admin.page
+    page.goto(f"{admin.stack.url}/admin/imports/importjob/add/")
+    page.get_by_label("Archive").set_input_files(archive)
+    # Unfold writes names of files into text fields near them.
+    assert page.get_by_label("Separator").input_value() == "_"
+    page.get_by_label("If one shows several faces").select_option("central")
+    page.get_by_role("button", name="Plan the import").click()
+    page.wait_for_url("**/importjob/*/change/")
+    page.evaluate("window.untouched = true")
+    expect(page.get_by_role("button", name="Start")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("heading", name="Plan")).to_be_visible(timeout=SLOW)
+    assert page.evaluate("window.untouched")
+    admin.shoot("planned")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("3 of 3 files")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Each file has its result.")).to_be_visible(timeout=SLOW)
+    admin.shoot("imported")
+    page.get_by_role("link", name="Sheet of files not taken").click()
+    expect(page.get_by_text(f"{folder}/broken.jpg")).to_be_visible()
+    admin.shoot("sheet")
+    page.go_back()
+    page.get_by_role("link", name="Undo").click()
+    page.get_by_role("button", name="Yes, undo it").click()
+    expect(page.get_by_text("What it added is gone.")).to_be_visible(timeout=SLOW)
 
 
 def make_gallery(admin: Admin) -> None:

@@ -37,7 +37,7 @@ def admitted(gallery: Gallery, vector: FloatArray) -> Person:
     person = PersonFactory(gallery=gallery)
     template = store_template(person, vector, 1)
     PersonTemplate.objects.filter(pk=template.pk).update(given_faces=1)
-    admitting.begin_admission(person)
+    admitting.begin_admission([person])
     return person
 
 

@@ -121,7 +121,7 @@ def test_whoever_comes_with_several_photos_is_judged_as_such(gallery: Gallery) -
     for photos in (1, 3):
         person = PersonFactory(gallery=gallery)
         store_template(person, alike(1), photos)
-        admitting.begin_admission(person)
+        admitting.begin_admission([person])
         let_in(gallery)
         thresholds.append(Review.objects.get(person=person).thresholds["review"])
         candidate = Review.objects.get(person=person).candidates.get()
@@ -206,7 +206,7 @@ def test_those_whom_no_search_sees_yet_hold_up_no_other_gallery(
     assert not due().exists()  # let in, and not in the index
     settle(gallery, behind)
     for person in waiting:
-        touch_templates(person)
+        touch_templates([person])
     assert [row.gallery for row in due()] == [gallery]
     settle(behind)
     assert due().filter(gallery=behind).count() == 2
@@ -315,7 +315,7 @@ def test_when_the_only_candidate_is_erased_the_other_is_looked_for_anew(gallery:
 def test_a_person_without_a_template_any_more_is_let_in(gallery: Gallery) -> None:
     person = PersonFactory(gallery=gallery)
     store_template(person, unit(1), 1)
-    admitting.begin_admission(person)
+    admitting.begin_admission([person])
     person.templates.all().delete()
     let_in(gallery)
     person.refresh_from_db()

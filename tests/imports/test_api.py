@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from rest_framework.test import APIClient
 
+from audit.models import AuditEntry
 from imports.models import ImportJob
 from imports.uploads import remove_old_uploads, upload_path
 from imports.working import work
@@ -104,8 +105,15 @@ def test_an_archive_comes_in_pieces_is_planned_started_and_reported(
         ({"source": {"kind": "folder"}}, 400),
         ({"source": {"kind": "archive", "path": "/etc"}}, 400),
         ({"source": {"kind": "urls", "path": "/etc/passwd"}}, 400),
+        ({"source": {"kind": "urls", "urls": []}}, 400),
+        ({"source": {"kind": "urls", "urls": ["https://example.org/a_1.jpg\nb"]}}, 400),
+        ({"source": {"kind": "urls", "urls": ["https://example.org/" + "a" * 2000]}}, 400),
+        ({"source": {"kind": "archive", "urls": ["https://example.org/a_1.jpg"]}}, 400),
         ({"layout": {"kind": "guess"}}, 400),
-        ({"layout": {"kind": "manifest", "manifest": "/etc/passwd"}}, 201),
+        ({"layout": {"kind": "manifest", "manifest": "/etc/passwd"}}, 400),
+        ({"layout": {"kind": "names", "manifest": "sent"}}, 400),
+        ({"layout": {"kind": "manifest", "manifest": "inside"}}, 201),
+        ({"layout": {"kind": "manifest"}}, 201),
         ({"several_faces": "all"}, 400),
         ({"priority": 99}, 400),
     ],
@@ -116,15 +124,176 @@ def test_what_is_asked(
     answer = made(operator, gallery, **fields)
     assert answer.status_code == status
     if status == 201:  # a path on the server is nobody's to name
-        assert ImportJob.objects.get().layout == {"kind": "manifest"}
+        assert ImportJob.objects.get().layout == answer.json()["layout"] == {"kind": "manifest"}
 
 
-def test_a_folder_outside_the_allowed_roots_is_refused(
-    operator: APIClient, gallery: Gallery
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"kind": "folder", "path": "/etc"},
+        {"kind": "folder", "path": "{root}/../elsewhere"},
+        {"kind": "folder", "path": "{root}/link"},
+        {"kind": "bucket", "bucket": "secrets"},
+        {"kind": "urls"},
+        {"kind": "urls", "urls": ["https://example.org/a_1.jpg"]},
+    ],
+)
+def test_what_the_settings_don_t_open_is_refused_at_once(
+    operator: APIClient, gallery: Gallery, source: dict[str, str], tmp_path: Path, settings: Any
 ) -> None:
-    job = made(operator, gallery, source={"kind": "folder", "path": "/etc"}).json()["id"]
-    failed = shown(operator, job)
-    assert (failed["state"], failed["code"]) == ("failed", "source_not_allowed")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root/link").symlink_to("/etc")
+    settings.IMPORT_ROOTS, settings.IMPORT_BUCKETS = [tmp_path / "root"], ["photos"]
+    if "path" in source:
+        source = {**source, "path": source["path"].format(root=tmp_path / "root")}
+    refused = made(operator, gallery, source=source)
+    assert (refused.status_code, refused.json()["code"]) == (403, "source_not_allowed")
+    assert not ImportJob.objects.exists()
+    assert not AuditEntry.objects.filter(action__startswith="import.").exists()
+    assert not (tmp_path / "var/imports").exists()
+
+
+def test_web_addresses_come_with_the_job(
+    operator: APIClient, gallery: Gallery, settings: Any
+) -> None:
+    """This machine is inside of something, so nothing is fetched from it; all else is real."""
+    settings.IMPORT_URLS = True
+    urls = ["http://127.0.0.1:1/17_front.jpg", "ftp://example.org/18_a.jpg", "no address"]
+    source = {"kind": "urls", "urls": urls}
+    job = made(operator, gallery, source=source, layout={"kind": "names"}).json()
+    assert (job["state"], job["source"]) == ("planning", {"kind": "urls"})
+    stored = upload_path(ImportJob.objects.get())
+    assert stored.read_text().splitlines() == urls
+    assert shown(operator, job["id"])["plan"]["photos"] == 1
+    operator.post(f"{IMPORTS}/{job['id']}/start")
+    assert shown(operator, job["id"])["state"] == "done"
+    items = operator.get(f"{IMPORTS}/{job['id']}/items").json()["results"]
+    assert {each["name"]: each["code"] for each in items} == {
+        "127.0.0.1/17_front.jpg": "blocked_address",
+        "ftp:/example.org/18_a.jpg": "bad_url",
+        "no address": "bad_url",
+    }
+    ImportJob.objects.all().delete()
+    assert (remove_old_uploads(), stored.exists()) == (1, False)
+
+
+def test_half_a_surrogate_pair_is_no_address(
+    operator: APIClient, gallery: Gallery, settings: Any
+) -> None:
+    settings.IMPORT_URLS = True
+    source = '{"kind": "urls", "urls": ["https://example.org/\\ud800.jpg"]}'
+    body = (
+        f'{{"gallery": "{gallery.public_id}", "source": {source}, "layout": {{"kind": "names"}}}}'
+    )
+    refused = operator.post(IMPORTS, body, content_type="application/json")
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid")
+    assert "one line of text" in refused.content.decode()
+
+
+def test_a_long_list_of_addresses_comes_in_pieces(
+    operator: APIClient, gallery: Gallery, settings: Any
+) -> None:
+    settings.IMPORT_URLS, settings.IMPORT_MAX_FILES = True, 2
+    job = made(operator, gallery, source={"kind": "urls"}, layout={"kind": "names"}).json()["id"]
+    assert operator.post(f"{IMPORTS}/{job}/uploaded").json()["code"] == "empty_file"
+    first = b"http://127.0.0.1:1/17_a.jpg\nhttp://127."
+    put(operator, job, 0, first)
+    put(operator, job, len(first), b"0.0.1:1/17_b.jpg\n")
+    refused = put(operator, job, len(first) + 17, b" " * 4000)
+    assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    planned = shown(operator, job)
+    assert (planned["plan"]["photos"], planned["source"]) == (2, {"kind": "urls"})
+
+
+def xlsx(*lines: str) -> bytes:
+    book, stored = Workbook(), io.BytesIO()
+    for line in lines:
+        book.active.append(line.split(","))
+    for cell in book.active["A"]:
+        cell.data_type = "s"  # text, though it begins like a formula
+    book.save(stored)
+    return stored.getvalue()
+
+
+LINES = ("file,external_id,name", "=Donald/1.jpg,7,Donald", "Hans/1.jpg,8,Hans")
+SENT = {"kind": "manifest", "manifest": "sent"}
+
+
+def send(client: APIClient, job: str, data: bytes, query: str = "") -> Any:
+    content_type = "application/x-www-form-urlencoded"  # as curl does, unless it is told
+    return client.put(f"{IMPORTS}/{job}/manifest{query}", data, content_type=content_type)
+
+
+@pytest.mark.parametrize("table", ["\n".join(LINES).encode(), xlsx(*LINES)], ids=["csv", "xlsx"])
+def test_a_manifest_comes_beside_the_archive(
+    operator: APIClient, gallery: Gallery, archive: bytes, table: bytes
+) -> None:
+    job = made(operator, gallery, layout=SENT).json()["id"]
+    put(operator, job, 0, archive)
+    missing = operator.post(f"{IMPORTS}/{job}/uploaded")
+    assert (missing.status_code, missing.json()["code"]) == (422, "empty_file")
+    # What was begun is begun anew, and goes on where it ended.
+    assert send(operator, job, b"something else").status_code == 200
+    assert send(operator, job, table[:50]).json()["layout"] == SENT
+    wrong = send(operator, job, table[50:], "?offset=49")
+    assert (wrong.json()["code"], wrong.json()["uploaded"]) == ("wrong_offset", 50)
+    assert send(operator, job, table[50:], "?offset=50").json()["state"] == "uploading"
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    plan = shown(operator, job)["plan"]
+    assert (plan["photos"], plan["people"]) == (2, 2)
+    assert plan["refused"] == {"not_in_manifest": 1, "unsafe_name": 1}
+    late = send(operator, job, table)
+    assert (late.status_code, late.json()["code"]) == (409, "import_state")
+    operator.post(f"{IMPORTS}/{job}/start")
+    assert shown(operator, job)["progress"]["enrolled"] == 2
+    assert set(gallery.people.values_list("external_id", "name")) == {
+        ("7", "Donald"), ("8", "Hans"),
+    }  # fmt: skip
+    ImportJob.objects.all().delete()
+    assert remove_old_uploads() == 2
+
+
+def test_a_manifest_comes_beside_a_folder(
+    operator: APIClient, gallery: Gallery, lfw: Lfw, tmp_path: Path, settings: Any
+) -> None:
+    """A bad one is sent again; the job waits for it, and for nothing else."""
+    settings.IMPORT_ROOTS, settings.IMPORT_MAX_MANIFEST_BYTES = [tmp_path], 200
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/1.jpg").write_bytes(lfw.bytes("Hans_Blix", 1))
+    source = {"kind": "folder", "path": str(tmp_path / "photos")}
+    job = made(operator, gallery, source=source, layout=SENT).json()
+    assert job["state"] == "uploading"
+    refused = put(operator, job["id"], 0, b"PK")
+    assert (refused.status_code, refused.json()["code"]) == (409, "import_state")
+    send(operator, job["id"], b"file;who\n1.jpg;8\n")
+    operator.post(f"{IMPORTS}/{job['id']}/uploaded")
+    failed = shown(operator, job["id"])
+    assert (failed["state"], failed["code"]) == ("failed", "missing_columns")
+    assert failed["text"].startswith("the manifest has no column external_id")
+    large = send(operator, job["id"], b"x" * 201)
+    assert (large.status_code, large.json()["code"]) == (413, "too_large")
+    assert shown(operator, job["id"])["state"] == "failed"
+    again = send(operator, job["id"], b"file;external_id\n1.jpg;8\n").json()
+    assert (again["state"], again["code"], again["finished_at"]) == ("uploading", "", None)
+    operator.post(f"{IMPORTS}/{job['id']}/uploaded")
+    assert shown(operator, job["id"])["plan"]["photos"] == 1
+    without = made(operator, gallery).json()["id"]
+    assert send(operator, without, b"file,external_id").json()["code"] == "import_state"
+
+
+def test_an_upload_that_was_cancelled_goes_on_as_one(
+    operator: APIClient, gallery: Gallery, archive: bytes
+) -> None:
+    job = made(operator, gallery).json()["id"]
+    put(operator, job, 0, archive[:100])
+    assert operator.post(f"{IMPORTS}/{job}/cancel").json()["state"] == "cancelled"
+    resumed = operator.post(f"{IMPORTS}/{job}/resume").json()
+    assert (resumed["state"], resumed["uploaded"]) == ("uploading", 100)
+    assert shown(operator, job)["state"] == "uploading"
+    put(operator, job, 100, archive[100:])
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    assert shown(operator, job)["state"] == "planned"
 
 
 def test_others_see_nothing_of_it(client_of: Client, gallery: Gallery, archive: bytes) -> None:
@@ -133,6 +302,7 @@ def test_others_see_nothing_of_it(client_of: Client, gallery: Gallery, archive: 
         assert client.get(IMPORTS).json()["results"] == []
         assert client.get(f"{IMPORTS}/{job}").status_code == 404
         assert put(client, job, 0, archive).status_code == 404
+        assert send(client, job, b"file,external_id").status_code == 404
         for act in ("uploaded", "start", "pause", "resume", "cancel", "undo", "retry"):
             assert client.post(f"{IMPORTS}/{job}/{act}").status_code == 404
         for part in ("items", "report"):

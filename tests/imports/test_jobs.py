@@ -6,6 +6,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -177,7 +178,7 @@ def test_a_worker_that_dies_leaves_its_files_to_the_next(gallery: Gallery, archi
     change(SYSTEM, job, "start")
     while not ImportJob.objects.get(pk=job.pk).listed:
         working._step("worker")
-    _, taken = claim(job, 5, "worker")
+    taken = claim(job, 5, "worker", uuid4())
     assert len(taken) == 5
     assert release_held_by("worker") == 5
     job = finished(job)

@@ -15,6 +15,7 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from common import queue
+from imports.models import ImportJob, JobState
 from operations import metrics
 from operations.metrics import PlatformFigures, figures
 from operations.models import CLOCK, WorkerHeartbeat
@@ -114,6 +115,19 @@ def test_photos_workers_and_what_waits(token: str, person: Person) -> None:
     assert found["likeness_drift_alarms"] == 0
     for part in ("photos", "outbox", "index", "telemetry", "queues", "workers"):
         assert found[f"likeness_scrape_error {part}"] == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_and_their_files_that_wait(token: str, gallery: Gallery) -> None:
+    for state in (JobState.RUNNING, JobState.PAUSED):
+        job = ImportJob.objects.create(gallery=gallery, state=state, source={}, layout={})
+        for number, result in enumerate(("waiting", "waiting", "enrolled", "failed")):
+            job.items.create(number=number, name="x", state=result)
+    found = samples(scrape().content.decode())
+    assert found["likeness_imports running"] == found["likeness_imports paused"] == 1
+    assert found["likeness_imports done"] == 0
+    assert found["likeness_import_files_waiting"] == 2
+    assert found["likeness_scrape_error imports"] == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from enrolment.fusion import refresh_template
+from enrolment.fusion import makeups, store_makeups
 from people.models import DEFAULT_MODEL, Gallery, Person
 from photos.models import Face
 from tests.factories import PersonFactory, face, unit
@@ -77,7 +77,12 @@ def test_a_person_has_the_same_template_in_whatever_order_photos_came(
             )  # fmt: skip
         for seed in seeds:
             added = face_of(person, seed)
-            template = refresh_template(person, DEFAULT_MODEL, new_face=added)
+            makeup = makeups([person], DEFAULT_MODEL)[person.pk]
+            makeup.add(bytes(added.vector))
+            store_makeups([makeup])
+            template = makeup.template
+            added.template = template
+            added.save()
             added.photo.state = "enrolled"
             added.photo.save()
         assert template is not None

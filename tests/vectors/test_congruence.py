@@ -58,7 +58,7 @@ def apply_change(people: list[Person], change: Change) -> None:
         remove_templates(person)
     else:
         template(person, change.seed)
-    touch_templates(person)
+    touch_templates([person])
 
 
 def exact(galleries: list[Gallery], probe: FloatArray) -> list[float]:

@@ -113,7 +113,7 @@ def test_who_is_inactive_is_not_in_the_index(generation: IndexGeneration, person
     apply_outbox(generation.public_id)
     for active, expected in [(False, {}), (True, {stored.pk: person.gallery_id})]:
         Person.objects.filter(pk=person.pk).update(active=active)
-        touch_templates(person)
+        touch_templates([person])
         assert not stored.searchable
         apply_outbox(generation.public_id)
         assert stored.searchable is active

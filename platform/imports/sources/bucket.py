@@ -35,11 +35,7 @@ class BucketSource(Closing):
             MissingExtra: django-storages or boto3 is not installed.
             UnusableSource: the store refuses, or can't be reached.
         """
-        if bucket not in settings.IMPORT_BUCKETS:
-            raise SourceNotAllowed(
-                f"The bucket {bucket} is none of those that this server opens for imports. "
-                "Whoever runs it names them in IMPORT_BUCKETS."
-            )
+        check_bucket(bucket)
         self._limits = limits
         self._prefix = prefix
         self._folder = prefix[: prefix.rfind("/") + 1]
@@ -89,6 +85,15 @@ class BucketSource(Closing):
         if first is None and len(found) != entry.size:
             return faults.CHANGED
         return found
+
+
+def check_bucket(name: str) -> None:
+    """Raises SourceNotAllowed unless the bucket is one of IMPORT_BUCKETS."""
+    if name not in settings.IMPORT_BUCKETS:
+        raise SourceNotAllowed(
+            f"The bucket {name} is none of those that this server opens for imports. "
+            "Whoever runs it names them in IMPORT_BUCKETS."
+        )
 
 
 def _bucket(name: str, options: dict[str, Any]) -> Any:

@@ -125,10 +125,21 @@ class FolderSource(Closing):
             return _unreadable(error)
 
 
-def _under(path: Path, roots: Sequence[Path]) -> tuple[Path, list[bytes]]:
+def check_root(path: Path, roots: Sequence[Path]) -> None:
+    """Whether a folder of this name would lie under one of the roots.
+
+    It need not be there, nor on this machine: whoever opens it looks again.
+
+    Raises:
+        SourceNotAllowed: it would not.
+    """
+    _under(path, roots, strict=False)
+
+
+def _under(path: Path, roots: Sequence[Path], *, strict: bool = True) -> tuple[Path, list[bytes]]:
     """The root that the folder lies under, and the way from there."""
     with suppress(OSError, ValueError, RuntimeError):
-        real = path.resolve(strict=True)
+        real = path.resolve(strict=strict)
         for root in (each.resolve() for each in roots):
             if real.is_relative_to(root):
                 return root, [os.fsencode(part) for part in real.relative_to(root).parts]

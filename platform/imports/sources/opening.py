@@ -1,6 +1,8 @@
 """Opening a source by what somebody wrote, as far as the settings allow it."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -9,9 +11,9 @@ from imports.errors import SourceNotAllowed, UnusableSource
 from imports.limits import Limits, of_settings
 
 from .base import Source
-from .bucket import BucketSource
+from .bucket import BucketSource, check_bucket
 from .files import RandomFile
-from .folder import FolderSource
+from .folder import FolderSource, check_root
 from .tar import TarSource
 from .unpacking import packing
 from .urls import UrlSource
@@ -35,6 +37,20 @@ def open_source(location: str, limits: Limits | None = None) -> Source:
     if path.is_dir():
         return open_folder(path, limits)
     return open_urls(path, limits) if path.suffix.lower() == ".txt" else open_archive(path, limits)
+
+
+def check_allowed(source: Mapping[str, Any]) -> None:
+    """Refuse at once what the settings don't open, before anybody sends anything.
+
+    Raises:
+        SourceNotAllowed: the folder, the bucket, or web addresses at all.
+    """
+    if source["kind"] == "folder":
+        check_root(Path(source["path"]), settings.IMPORT_ROOTS)
+    elif source["kind"] == "bucket":
+        check_bucket(source["bucket"])
+    elif source["kind"] == "urls":
+        _check_urls()
 
 
 def open_archive(path: Path, limits: Limits | None = None) -> Source:
@@ -62,10 +78,7 @@ def open_urls(path: Path, limits: Limits | None = None, web: Web | None = None) 
     Raises:
         SourceNotAllowed, UnusableSource: they are off, or the list can't be read.
     """
-    if not settings.IMPORT_URLS:
-        raise SourceNotAllowed(
-            "This server imports nothing from web addresses. Whoever runs it sets IMPORT_URLS=on."
-        )
+    _check_urls()
     return UrlSource(path, limits or of_settings(), web)
 
 
@@ -76,6 +89,13 @@ def open_bucket(bucket: str, prefix: str, limits: Limits | None = None) -> Sourc
         SourceNotAllowed, MissingExtra, UnusableSource: it can't be had.
     """
     return BucketSource(bucket, prefix, limits or of_settings())
+
+
+def _check_urls() -> None:
+    if not settings.IMPORT_URLS:
+        raise SourceNotAllowed(
+            "This server imports nothing from web addresses. Whoever runs it sets IMPORT_URLS=on."
+        )
 
 
 def _is_zip(path: Path) -> bool:

@@ -12,7 +12,8 @@ from .base import Closing, Content, Entry, Listed
 from .judging import Found, numbered
 from .web import BAD_URL, Web
 
-_LONGEST = 2000  # characters of an address; servers take no longer ones
+LONGEST_URL = 2000
+"""Characters of an address; servers take no longer ones."""
 
 
 class UrlSource(Closing):
@@ -53,10 +54,10 @@ class UrlSource(Closing):
 
     def _found(self) -> Iterator[Found]:
         with self._path.open("rb") as file:
-            while line := file.readline(_LONGEST + 2):
-                is_whole = line.endswith(b"\n") or len(line) <= _LONGEST
-                while not line.endswith(b"\n") and (more := file.readline(_LONGEST)):
-                    line = line[:_LONGEST] + more[-1:]
+            while line := file.readline(LONGEST_URL + 2):
+                is_whole = line.endswith(b"\n") or len(line) <= LONGEST_URL
+                while not line.endswith(b"\n") and (more := file.readline(LONGEST_URL)):
+                    line = line[:LONGEST_URL] + more[-1:]
                 text = line.decode("utf-8-sig", "replace").strip()
                 if text and not text.startswith("#"):
                     yield _found(text, is_whole=is_whole)

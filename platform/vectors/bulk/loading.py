@@ -20,6 +20,7 @@ from psycopg.errors import DeadlockDetected
 from accounts.actors import Actor
 from audit.services import record
 from common.errors import NotFound
+from common.stopwatch import Stopwatch
 from people.access import require
 from people.catalogue import UnknownModel, catalogue
 from people.models import Gallery, Role
@@ -41,7 +42,6 @@ from .matching import Plan, lock_known, match
 from .repeats import Repeats, find_repeats
 from .reserving import ChangedMeanwhile, Reserved, holders, reserve, settle
 from .rows import Chunk, Refusal, Source
-from .stopwatch import DATABASE, INDEX, Stopwatch
 from .storing import (
     NewPerson,
     NewTemplates,
@@ -50,6 +50,8 @@ from .storing import (
     store_templates,
 )
 
+# The parts of a load, for its stopwatch.
+DATABASE, INDEX = "database", "index"
 # Measured: larger chunks gain nothing, and keep others waiting. SQLite has one writer.
 CHUNK_ROWS = {"postgresql": 10_000, "sqlite": 2_000}
 # How often a chunk is begun anew because somebody else changed the same people meanwhile.

@@ -24,11 +24,10 @@ from rich.progress import (
 
 from accounts.actors import system
 from common.console import console_of
-from vectors.bulk.loading import Options, Result, Watcher, load
+from vectors.bulk.loading import DATABASE, INDEX, Options, Result, Watcher, load
 from vectors.bulk.refused_file import RefusedFile
 from vectors.bulk.rows import Refusal
 from vectors.bulk.sources import open_source
-from vectors.bulk.stopwatch import DATABASE, INDEX
 from vectors.connection import at_hand
 from vectors.models import VectorImport
 

@@ -11,7 +11,16 @@ from rich.console import Console
 from rich.text import Text
 
 from common.console import console_of
-from operations.checks import broker, database, index, installation, storage, telemetry, workers
+from operations.checks import (
+    broker,
+    database,
+    imports,
+    index,
+    installation,
+    storage,
+    telemetry,
+    workers,
+)
 from operations.parts import Check, Part, State, examine
 
 # More than any check takes by itself when its server is merely slow.
@@ -55,6 +64,7 @@ def all_checks() -> list[Check]:
         Check("workers", workers.answering_workers),
         Check("clock", workers.clock),
         Check("photos", workers.waiting_photos),
+        Check("imports", imports.running_imports),
         Check("milvus", index.milvus_server),
         Check("index", index.collections),
         Check("index lag", index.index_lag),

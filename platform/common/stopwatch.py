@@ -1,12 +1,10 @@
-"""Where the time of a load goes."""
+"""Where the time of something long goes."""
 
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-DATABASE, INDEX = "database", "index"
 
 
 class Stopwatch:
@@ -47,6 +45,10 @@ class Stopwatch:
     def seconds(self, part: str) -> float:
         """How long a part was at work."""
         return self._seconds[part]
+
+    def as_dict(self) -> dict[str, float]:
+        """Seconds of all parts."""
+        return {part: round(seconds, 3) for part, seconds in self._seconds.items()}
 
     @property
     def total(self) -> float:
