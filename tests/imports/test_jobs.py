@@ -173,6 +173,28 @@ def test_pause_resume_and_cancel_keep_exact_counts(
     assert progress(job).enrolled == 7
 
 
+def test_who_is_named_on_one_line_only_is_not_made_nameless_by_the_next(
+    gallery: Gallery, tmp_path: Path, lfw: Lfw
+) -> None:
+    table = (
+        "file,external_id,name,team,floor\n"
+        "1.jpg,p1,,,3\n"
+        "2.jpg,p1,Hans Blix,UN,4\n"
+        "3.jpg,p1,,,\n"
+    )  # fmt: skip
+    path = tmp_path / "people.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.csv", table)
+        for number in (1, 2, 3):
+            archive.writestr(f"{number}.jpg", lfw.bytes("Hans_Blix", number))
+    source = {"kind": "archive", "path": str(path)}
+    job = finished(make_job(SYSTEM, gallery, source, {"kind": "manifest"}))
+    change(SYSTEM, job, "start")
+    assert progress(finished(job)).enrolled == 3
+    person = Person.objects.get()
+    assert (person.name, person.metadata) == ("Hans Blix", {"team": "UN", "floor": "3"})
+
+
 def test_a_worker_that_dies_leaves_its_files_to_the_next(gallery: Gallery, archive: Path) -> None:
     job = finished(made(gallery, archive))
     change(SYSTEM, job, "start")
