@@ -13,7 +13,7 @@ import pytest
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound
 from enrolment.services import erase
-from imports import working
+from imports import report, working
 from imports.jobs import change, job_for, make_job, progress, release_held_by, retry_failed
 from imports.models import ImportItem, ImportJob, ItemState, JobState
 from imports.working import claim, work
@@ -171,6 +171,15 @@ def test_pause_resume_and_cancel_keep_exact_counts(
     change(SYSTEM, job, "resume")
     assert finished(job).state == JobState.DONE
     assert progress(job).enrolled == 7
+
+
+def test_a_workbook_opens_whatever_its_files_are_called(gallery: Gallery, tmp_path: Path) -> None:
+    job = made(gallery, tmp_path / "a.zip")
+    names = ["no\uffffcharacter.jpg", "nor\ufffe.jpg", "bell\a.jpg"]
+    for number, name in enumerate(names):
+        ImportItem.objects.create(job=job, number=number, name=name)
+    sheet = load_workbook(BytesIO(report.as_xlsx(job)))["files"]
+    assert [row[2] for row in list(sheet.values)[1:]] == ["nocharacter.jpg", "nor.jpg", "bell.jpg"]
 
 
 def test_who_is_named_on_one_line_only_is_not_made_nameless_by_the_next(
