@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from openpyxl import load_workbook
 
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound
