@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When
 
 from people.models import Person
 
-from .models import ImportItem, ImportJob
+from .models import UNDER_WAY, ImportItem, ImportJob, ItemState
 
 ERASED = "(erased)"
+WHY = "Whoever it shows was erased before it was imported, so it was not."
 
 
 def forget_person(person: Person) -> None:
-    """Take somebody out of the files of all jobs; that there were such files, stays."""
+    """Take somebody out of the files of all jobs; that there were such files, stays.
+
+    Those that have no result yet, or failed and could be tried again, are not imported any more:
+    that would make the person anew. A worker that has them in hand has lost them.
+    """
     theirs = Q(person=person)
     if person.external_id:
         theirs |= Q(job__gallery=person.gallery_id, external_id=person.external_id)
+    is_open = Q(state__in=(*UNDER_WAY, ItemState.FAILED))
+    # In one statement: a file that gets its result meanwhile is one or the other.
     ImportItem.objects.filter(theirs).update(
-        name=ERASED, key="", external_id="", person_name="", metadata={}, sha256="", text=""
-    )
+        name=ERASED, key="", external_id="", person_name="", metadata={}, sha256="",
+        state=Case(When(is_open, then=Value(ItemState.REJECTED)), default=F("state")),
+        code=Case(When(is_open, then=Value("erased")), default=F("code")),
+        text=Case(When(is_open, then=Value(WHY)), default=Value("")),
+        lease=None, leased_until=None,
+    )  # fmt: skip
     for job in ImportJob.objects.filter(gallery=person.gallery_id, plan__isnull=False):
         _forget_in_plan(job, person)
 

@@ -19,7 +19,7 @@ COLUMNS = (
 )  # fmt: skip
 _READ_AT_ONCE = 1_000
 # Characters that XLSX can't hold.
-_NO_CELL = dict.fromkeys((*range(9), 11, 12, *range(14, 32)))
+_NO_CELL = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF))
 
 
 class _Echo:

@@ -6,6 +6,7 @@ photos, as everywhere.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -241,17 +242,11 @@ class _Group:
 
 def _people(job: ImportJob, files: Sequence[Fresh]) -> tuple[dict[str, Person], set[int]]:
     """The people of some files by external id, locked; and the keys of those who are new."""
-    wanted = {each.item.external_id: each.item for each in files}
+    wanted: dict[str, list[ImportItem]] = defaultdict(list)
+    for each in files:
+        wanted[each.item.external_id].append(each.item)
     roots = _people_of(job, wanted)
-    new = [
-        Person(
-            gallery=job.gallery,
-            external_id=each,
-            name=wanted[each].person_name,
-            metadata=wanted[each].metadata,
-        )
-        for each in sorted(set(wanted) - set(roots))
-    ]
+    new = [_new_person(job, wanted[each]) for each in sorted(set(wanted) - set(roots))]
     Person.objects.bulk_create(new, ignore_conflicts=True)
     roots |= _people_of(job, [each.external_id for each in new if each.external_id])
     locked = lock_people(roots.values())
@@ -262,6 +257,16 @@ def _people(job: ImportJob, files: Sequence[Fresh]) -> tuple[dict[str, Person], 
     made = {pk for pk, person in locked.items() if person.public_id in ours}
     record_all(ACTOR, [_entry("person.create", locked[pk]) for pk in sorted(made)])
     return {external_id: locked[pk] for external_id, pk in roots.items()}, made
+
+
+def _new_person(job: ImportJob, items: Sequence[ImportItem]) -> Person:
+    """Somebody as the first of their files that say something say it."""
+    return Person(
+        gallery=job.gallery,
+        external_id=items[0].external_id,
+        name=next((each.person_name for each in items if each.person_name), ""),
+        metadata={key: text for each in reversed(items) for key, text in each.metadata.items()},
+    )
 
 
 def _known(job: ImportJob, external_ids: Iterable[str]) -> QuerySet[Person]:

@@ -12,7 +12,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -51,6 +51,12 @@ class Installation:
         """What can be killed: its processes and its servers."""
         return ["photos", "index", "web", "milvus", "broker"]
 
+    @property
+    def parts_of_imports(self) -> list[str]:
+        """What can be killed while photos are imported: their worker, and a database's server."""
+        database = ["database"] if "database" in self.servers else []
+        return ["imports", "index", "web", "milvus", "broker", *database]
+
     def kill(self, part: str) -> None:
         """kill -9 of a process or server; what nobody else starts again is started again."""
         if part in self.servers:
@@ -69,7 +75,7 @@ class Installation:
 
     def is_whole(self) -> bool:
         """Whether every part runs."""
-        names = ["photos", "index", "maintenance", "web", "beat"]
+        names = ["photos", "index", "maintenance", "imports", "web", "beat"]
         names += [] if "milvus" in self.servers else ["milvus"]
         return all(self.stack.find(name) for name in names) and all(
             server.answers() for server in self.servers.values()
@@ -208,22 +214,31 @@ class Load:
         return str(self._insist(post)["id"])
 
     def _insist(self, request: Callable[[], httpx.Response]) -> Any:
-        """The body of the first answer of success; anything else of our making is tried again."""
-        end = time.monotonic() + PATIENCE
-        while True:
-            reason = "?"
-            try:
-                answer = request()
-                if answer.is_success:
-                    return answer.json()
-                code = answer.json().get("code")
-                reason = f"{answer.status_code} {code}"
-                assert answer.status_code >= 500 or code == "idempotency_in_progress", answer.text
-            except httpx.TransportError as error:
-                reason = type(error).__name__
-            self.refusals[reason] += 1
-            assert time.monotonic() < end, f"refused for {PATIENCE} s, last with {reason}"
-            time.sleep(0.3)
+        return insist(request, self.refusals).json()
+
+
+def insist(
+    request: Callable[[], httpx.Response], refusals: Counter[str], expected: Container[str] = ()
+) -> httpx.Response:
+    """The first answer of success, or with an expected code.
+
+    What is of the installation's making is tried again, and counted.
+    """
+    end = time.monotonic() + PATIENCE
+    while True:
+        reason = "?"
+        try:
+            answer = request()
+            code = None if answer.is_success else answer.json().get("code")
+            if code is None or code in expected:
+                return answer
+            reason = f"{answer.status_code} {code}"
+            assert answer.status_code >= 500 or code == "idempotency_in_progress", answer.text
+        except httpx.TransportError as error:
+            reason = type(error).__name__
+        refusals[reason] += 1
+        assert time.monotonic() < end, f"refused for {PATIENCE} s, last with {reason}"
+        time.sleep(0.3)
 
 
 # --- The invariant -----------------------------------------------------------------------------

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from openpyxl import load_workbook
 
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound
 from enrolment.services import erase
-from imports import working
+from imports import report, working
 from imports.jobs import change, job_for, make_job, progress, release_held_by, retry_failed
 from imports.models import ImportItem, ImportJob, ItemState, JobState
 from imports.working import claim, work
@@ -171,6 +173,37 @@ def test_pause_resume_and_cancel_keep_exact_counts(
     change(SYSTEM, job, "resume")
     assert finished(job).state == JobState.DONE
     assert progress(job).enrolled == 7
+
+
+def test_a_workbook_opens_whatever_its_files_are_called(gallery: Gallery, tmp_path: Path) -> None:
+    job = made(gallery, tmp_path / "a.zip")
+    names = ["no\uffffcharacter.jpg", "nor\ufffe.jpg", "bell\a.jpg"]
+    for number, name in enumerate(names):
+        ImportItem.objects.create(job=job, number=number, name=name)
+    sheet = load_workbook(BytesIO(report.as_xlsx(job)))["files"]
+    assert [row[2] for row in list(sheet.values)[1:]] == ["nocharacter.jpg", "nor.jpg", "bell.jpg"]
+
+
+def test_who_is_named_on_one_line_only_is_not_made_nameless_by_the_next(
+    gallery: Gallery, tmp_path: Path, lfw: Lfw
+) -> None:
+    table = (
+        "file,external_id,name,team,floor\n"
+        "1.jpg,p1,,,3\n"
+        "2.jpg,p1,Hans Blix,UN,4\n"
+        "3.jpg,p1,,,\n"
+    )  # fmt: skip
+    path = tmp_path / "people.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("manifest.csv", table)
+        for number in (1, 2, 3):
+            archive.writestr(f"{number}.jpg", lfw.bytes("Hans_Blix", number))
+    source = {"kind": "archive", "path": str(path)}
+    job = finished(make_job(SYSTEM, gallery, source, {"kind": "manifest"}))
+    change(SYSTEM, job, "start")
+    assert progress(finished(job)).enrolled == 3
+    person = Person.objects.get()
+    assert (person.name, person.metadata) == ("Hans Blix", {"team": "UN", "floor": "3"})
 
 
 def test_a_worker_that_dies_leaves_its_files_to_the_next(gallery: Gallery, archive: Path) -> None:
