@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-from openpyxl import Workbook
-
 from common.cells import harmless
 
 from .models import ImportItem, ImportJob
@@ -40,6 +38,8 @@ def as_csv(job: ImportJob) -> Iterator[str]:
 
 def as_xlsx(job: ImportJob) -> bytes:
     """The same as a workbook."""
+    from openpyxl import Workbook  # noqa: PLC0415 - takes a quarter of a second, and few need it
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet("files")
     sheet.append(COLUMNS)
