@@ -15,6 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from common.errors import NotFound
+from common.leases import MAX_ATTEMPTS
 from embedder.errors import ImageError
 from embedder.images import ImageInfo
 from embedder.stream import Outcome
@@ -27,7 +28,7 @@ from photos import pipeline
 from photos.faces import best_under
 from photos.models import Face, FollowState, GalleryModel, MissingFaces, Photo, PhotoState
 from photos.pipeline import ModelUnavailable
-from photos.services import LEASE, MAX_ATTEMPTS
+from photos.services import LEASE
 from vectors.models import PersonTemplate
 from vectors.outbox import mark_dirty
 

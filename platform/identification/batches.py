@@ -20,12 +20,13 @@ from django.utils import timezone
 from accounts.actors import Actor, system
 from audit.services import record
 from common.errors import NotFound, Problem
+from common.leases import MAX_ATTEMPTS, alone_if_failed, expired, lease_out, release
 from common.problems import problem_body
 from common.queue import IDENTIFY_BATCHES, enqueue_on_commit
 from people.access import galleries_for
 from people.models import Gallery, Role
 from photos.intake import examine
-from photos.services import LEASE, MAX_ATTEMPTS, remove_orphans
+from photos.services import LEASE, remove_orphans
 
 from .models import FINISHED, PROBES, UNDER_WAY, Batch, BatchItem, BatchItemState
 from .services import Probes, Question, question
@@ -194,8 +195,7 @@ def question_of(batch: Batch) -> Question:
 def claim(limit: int, worker: str = "") -> tuple[UUID, list[BatchItem]]:
     """Take the photos to look up that have waited longest. Returns the lease and the photos.
 
-    One that failed before is taken alone, so that one which kills its worker can't take others
-    with it.
+    One that failed before is taken alone.
     """
     now = timezone.now()
     abandoned = Q(
@@ -204,15 +204,10 @@ def claim(limit: int, worker: str = "") -> tuple[UUID, list[BatchItem]]:
     waiting = Q(state=BatchItemState.WAITING, not_before__lte=now) | abandoned
     candidates = BatchItem.objects.select_for_update(skip_locked=True).filter(waiting)
     chosen = list(candidates.order_by("id")[:limit])
-    chosen = [item for item in chosen if not item.attempts] or chosen[:1]
+    chosen = alone_if_failed(chosen)
     lease = uuid4()
-    BatchItem.objects.filter(pk__in=[item.pk for item in chosen]).update(
-        state=BatchItemState.WORKING,
-        lease=lease,
-        leased_until=now + LEASE,
-        leased_by=worker,
-        attempts=F("attempts") + 1,
-    )
+    rows = BatchItem.objects.filter(pk__in=[item.pk for item in chosen])
+    lease_out(rows, BatchItemState.WORKING, lease, LEASE, worker)
     leased = BatchItem.objects.filter(lease=lease).order_by("id")
     return lease, list(leased.select_related("batch__user", "batch__api_key"))
 
@@ -231,7 +226,7 @@ def finish(
     item.state = BatchItemState.DONE if problem is None else BatchItemState.FAILED
     item.answer = answer
     item.problem = None if problem is None else problem_body(problem)
-    item.lease = item.leased_until = None
+    item.let_go()
     item.finished_at = timezone.now()
 
 
@@ -288,7 +283,7 @@ def release_expired() -> bool:
     The sweeper calls this and wakes a worker, whatever became of the messages: for photos whose
     time has come, and for files that should be gone.
     """
-    _release(Q(leased_until__lt=timezone.now()))
+    _release(expired())
     waiting = Q(state=BatchItemState.WAITING, not_before__lte=timezone.now())
     return BatchItem.objects.filter(waiting).exists() or _with_file_to_delete().exists()
 
@@ -298,15 +293,8 @@ def release_held_by(worker: str) -> int:
     return _release(Q(leased_by=worker))
 
 
-@transaction.atomic
 def _release(which: Q) -> int:
-    held = BatchItem.objects.select_for_update(skip_locked=True).filter(
-        which, state=BatchItemState.WORKING
-    )
-    items = list(held.order_by("id"))
-    for item in items:
-        _give_back(item, "its worker died while it had this photo")
-    return len(items)
+    return release(BatchItem.objects.filter(which, state=BatchItemState.WORKING), _give_back)
 
 
 def _give_back(item: BatchItem, reason: str) -> None:
@@ -315,7 +303,8 @@ def _give_back(item: BatchItem, reason: str) -> None:
         _record(system("photos"), "batch.photo_failed", item.batch, None, index=item.index)
         finish(item, problem=_given_up(item, reason))
     else:
-        item.state, item.lease, item.leased_until = BatchItemState.WAITING, None, None
+        item.state = BatchItemState.WAITING
+        item.let_go()
     item.save()
 
 

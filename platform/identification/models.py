@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.actors import Actor, actor_now
 from accounts.models import ApiKey, User
+from common.leases import Leased
 from common.models import PublicModel
 from people.models import MODEL_LENGTH, SHA256_LENGTH, Gallery, Person
 
@@ -180,7 +181,7 @@ def probe_path(item: "BatchItem", extension: str) -> str:
     return f"{PROBES}/{name[:2]}/{name}{extension}"
 
 
-class BatchItem(models.Model):
+class BatchItem(Leased):
     """A photo of a batch; its file is kept until it has its answer or its problem.
 
     `answer` is what is answered but for people's names: of candidates it has the ids, as the
@@ -196,11 +197,7 @@ class BatchItem(models.Model):
     state = models.CharField(max_length=10, choices=BatchItemState, default=BatchItemState.WAITING)
     answer = models.JSONField(null=True)
     problem = models.JSONField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
     not_before = models.DateTimeField(default=timezone.now)
-    lease = models.UUIDField(null=True, help_text="The run of the worker that has it.")
-    leased_until = models.DateTimeField(null=True)
-    leased_by = models.CharField(max_length=200, blank=True, help_text="The worker's name.")
     finished_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.actors import Actor
 from audit.services import record
 from common.errors import Conflict, NotFound
+from common.leases import MAX_ATTEMPTS, expired, release
 from common.queue import WORK_ON_IMPORTS, enqueue_on_commit
 from people.access import galleries_where, require
 from people.models import Gallery, Role
@@ -238,7 +239,7 @@ def waiting_jobs() -> QuerySet[ImportJob]:
 
 def release_expired() -> bool:
     """Give back what dead workers held; whether a worker has something to do."""
-    _release(Q(leased_until__lt=timezone.now()))
+    _release(expired())
     return waiting_jobs().exists()
 
 
@@ -247,23 +248,13 @@ def release_held_by(worker: str) -> int:
     return _release(Q(leased_by=worker))
 
 
-@transaction.atomic
 def _release(which: Q) -> int:
-    held = ImportItem.objects.select_for_update(skip_locked=True).filter(
-        which, state=ItemState.WORKING
-    )
-    items = list(held.order_by("pk"))
-    for item in items:
-        give_back(item, "its worker died while it had this photo")
-    return len(items)
-
-
-MAX_ATTEMPTS = 3
+    return release(ImportItem.objects.filter(which, state=ItemState.WORKING), give_back)
 
 
 def give_back(item: ImportItem, reason: str) -> None:
     """After an error: to the others that wait, or after three attempts to those that failed."""
-    item.lease = item.leased_until = None
+    item.let_go()
     item.state = ItemState.WAITING
     if item.attempts >= MAX_ATTEMPTS:
         item.state, item.code = ItemState.FAILED, "quarantined"

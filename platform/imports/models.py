@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from common.leases import Leased
 from common.models import PublicModel
 from people.models import SHA256_LENGTH, Gallery, Person, SeveralFaces
 from photos.models import Photo
@@ -84,7 +85,7 @@ class ItemState(models.TextChoices):
 UNDER_WAY = (ItemState.WAITING, ItemState.WORKING)
 
 
-class ImportItem(models.Model):
+class ImportItem(Leased):
     """A file of a job, or a line of its manifest that stands for no file."""
 
     id = models.BigAutoField(primary_key=True)
@@ -106,10 +107,6 @@ class ImportItem(models.Model):
     person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, related_name="+")
     made_photo = models.BooleanField(default=False, help_text="Whether the job added the photo.")
     made_person = models.BooleanField(default=False, help_text="Whether the job added the person.")
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease = models.UUIDField(null=True)
-    leased_until = models.DateTimeField(null=True)
-    leased_by = models.CharField(max_length=200, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

@@ -131,7 +131,7 @@ def _held(keys: Iterable[int], lease: UUID) -> dict[int, ImportItem]:
 
 def _set(item: ImportItem, state: ItemState, code: str, text: str) -> None:
     item.state, item.code, item.text = state, code, text
-    item.lease = item.leased_until = None
+    item.let_go()
 
 
 _WRITTEN = (

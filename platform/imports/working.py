@@ -24,6 +24,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from common.errors import Problem
+from common.leases import lease_out
 from common.stopwatch import Stopwatch
 from embedder.errors import ImageError
 from embedder.stream import Outcome
@@ -95,7 +96,7 @@ def _end(job: ImportJob) -> bool:
 def claim(
     job: ImportJob, limit: int, worker: str, lease: UUID, *, is_first: bool = True
 ) -> list[ImportItem]:
-    """Take the next files of a job, if it still runs.
+    """Take the next files of a job, as they were, if it still runs.
 
     A run goes on with it while no other job comes before it. Files that failed before come last,
     each alone, as a run's first claim.
@@ -108,17 +109,8 @@ def claim(
     chosen = list(rows.filter(attempts=0)[:limit])
     if not chosen and is_first:
         chosen = list(rows[:1])
-    now = timezone.now()
-    for item in chosen:
-        item.state, item.attempts = ItemState.WORKING, item.attempts + 1
-        item.lease, item.leased_until, item.leased_by = lease, now + LEASE, worker
-    ImportItem.objects.filter(pk__in=[item.pk for item in chosen]).update(
-        state=ItemState.WORKING,
-        lease=lease,
-        leased_until=now + LEASE,
-        leased_by=worker,
-        attempts=F("attempts") + 1,
-    )
+    rows = ImportItem.objects.filter(pk__in=[item.pk for item in chosen])
+    lease_out(rows, ItemState.WORKING, lease, LEASE, worker)
     return chosen
 
 
@@ -266,7 +258,7 @@ class _Run:
 
     def _contents(self, items: Sequence[ImportItem]) -> Iterator[bytes]:
         """The files that are new; those that can't be read, or are known, have their result."""
-        is_retried = any(item.attempts > 1 for item in items)
+        is_retried = any(item.attempts for item in items)
         while items:
             for read in self._unknown(items):
                 self._in_hand.append(read)

@@ -6,6 +6,7 @@ from django.db.models.functions import Length
 from django.db.models.lookups import Exact
 
 from common.ids import new_id
+from common.leases import Leased
 from common.models import PublicModel
 from people.models import MODEL_LENGTH, Gallery, Person, SeveralFaces
 from vectors.codec import BYTES
@@ -78,7 +79,7 @@ class Source(models.TextChoices):
     IMPORT = "import"
 
 
-class Photo(PublicModel):
+class Photo(PublicModel, Leased):
     """A photo given for a person's enrolment, or kept without one."""
 
     gallery = models.ForeignKey(Gallery, on_delete=models.PROTECT, related_name="photos")
@@ -102,10 +103,6 @@ class Photo(PublicModel):
     vouched = models.BooleanField(
         default=False, help_text="A reviewer has said that it shows its person."
     )
-    attempts = models.PositiveSmallIntegerField(default=0)
-    lease = models.UUIDField(null=True, help_text="The run of the worker that has it.")
-    leased_until = models.DateTimeField(null=True)
-    leased_by = models.CharField(max_length=200, blank=True, help_text="The worker's name.")
     processed_at = models.DateTimeField(null=True)
 
     class Meta:

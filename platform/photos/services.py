@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.actors import Actor, system
 from audit.services import record
 from common.errors import Conflict, NotFound
+from common.leases import MAX_ATTEMPTS, alone_if_failed, expired, lease_out, release
 from common.queue import PROCESS_PHOTOS, enqueue_on_commit
 from people.access import require
 from people.locks import lock_person
@@ -26,7 +27,6 @@ from .models import Original, Photo, PhotoState, Source
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
 # A worker that has said nothing for so long is taken for dead; workers.app ends one that hangs
 # before this (TASK_SECONDS there).
 LEASE = timedelta(seconds=60)
@@ -232,8 +232,7 @@ def claim(hints: Sequence[UUID], limit: int, worker: str = "") -> tuple[UUID, li
     """Take photos to work on: those hinted at, then any others that wait.
 
     `worker` is the name of who takes them. Returns the lease and the photos. A photo that failed
-    before is taken alone, so that one which kills its worker can't take others into quarantine
-    with it.
+    before is taken alone.
     """
     now = timezone.now()
     abandoned = Q(
@@ -244,22 +243,12 @@ def claim(hints: Sequence[UUID], limit: int, worker: str = "") -> tuple[UUID, li
     chosen = list(candidates.filter(public_id__in=hints)[:limit])
     taken = [photo.pk for photo in chosen]
     chosen += candidates.exclude(pk__in=taken)[: limit - len(chosen)]
-    chosen = _alone_if_failed(chosen)
+    chosen = alone_if_failed(chosen)
     lease = uuid4()
-    Photo.objects.filter(pk__in=[photo.pk for photo in chosen]).update(
-        state=PhotoState.PROCESSING,
-        lease=lease,
-        leased_until=now + LEASE,
-        leased_by=worker,
-        attempts=F("attempts") + 1,
-    )
+    rows = Photo.objects.filter(pk__in=[photo.pk for photo in chosen])
+    lease_out(rows, PhotoState.PROCESSING, lease, LEASE, worker)
     leased = Photo.objects.filter(lease=lease).select_related("original", "gallery", "person")
     return lease, list(leased.order_by("id"))
-
-
-def _alone_if_failed(photos: list[Photo]) -> list[Photo]:
-    fresh = [photo for photo in photos if photo.attempts == 0]
-    return fresh or photos[:1]
 
 
 def locked_if_leased(photo: Photo, lease: UUID) -> Photo | None:
@@ -286,7 +275,7 @@ def finish(photo: Photo, state: PhotoState, code: str = "", text: str = "") -> N
 def set_final(photo: Photo, state: PhotoState, code: str = "", text: str = "") -> None:
     """The same, not written yet."""
     photo.state, photo.code, photo.text = state, code, text
-    photo.lease = photo.leased_until = None
+    photo.let_go()
     photo.processed_at = timezone.now()
 
 
@@ -303,7 +292,7 @@ def release_expired() -> int:
 
     The sweeper calls this and wakes a worker, whatever became of the messages.
     """
-    _release(Q(leased_until__lt=timezone.now()))
+    _release(expired())
     return Photo.objects.filter(state=PhotoState.RECEIVED).count()
 
 
@@ -315,15 +304,8 @@ def release_held_by(worker: str) -> int:
     return _release(Q(leased_by=worker))
 
 
-@transaction.atomic
 def _release(which: Q) -> int:
-    held = Photo.objects.select_for_update(skip_locked=True).filter(
-        which, state=PhotoState.PROCESSING
-    )
-    photos = list(held)
-    for photo in photos:
-        _give_back(photo, "its worker died while it had this photo")
-    return len(photos)
+    return release(Photo.objects.filter(which, state=PhotoState.PROCESSING), _give_back)
 
 
 def _give_back(photo: Photo, reason: str) -> None:
@@ -338,7 +320,8 @@ def _give_back(photo: Photo, reason: str) -> None:
             "send another photo.",
         )
         return
-    photo.state, photo.lease, photo.leased_until = PhotoState.RECEIVED, None, None
+    photo.state = PhotoState.RECEIVED
+    photo.let_go()
     photo.save(update_fields=["state", "lease", "leased_until", "updated_at"])
 
 
