@@ -18,10 +18,12 @@ from imports import working
 from imports.jobs import change, make_job, progress, retry_failed
 from imports.models import ImportItem, ImportJob, JobState
 from imports.working import work
-from people.models import Gallery, Person
+from people.models import DEFAULT_MODEL, Gallery, Person
+from photos import pipeline
 from photos.models import Face, Original, Photo
 from tests import sets
 from tests.conftest import Lfw
+from tests.embedder.shelf import Shelf
 from tests.factories import SYSTEM, PersonFactory
 from tests.faults.harness import fill, full_disk
 from tests.fixtures import files
@@ -30,6 +32,7 @@ from vectors.models import PersonTemplate
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 PEOPLE = {"Donald_Rumsfeld": 4, "Hans_Blix": 4, "Vladimir_Putin": 3}
 PHOTOS = 11
+OTHER = "yunet-mobilefacenet"
 
 
 @pytest.fixture
@@ -168,6 +171,33 @@ def test_a_full_disk_stops_the_job_with_its_reason_and_it_goes_on_where_it_was(
         assert results(job) == {("enrolled", ""): PHOTOS}
         assert set(job.items.values_list("attempts", flat=True)) == {1}
         assert len(files(media)) == Original.objects.count() == PHOTOS
+
+
+# --- Another model -------------------------------------------------------------------------------
+
+
+def test_files_in_hand_when_the_gallery_s_model_changes_are_taken_anew(
+    gallery: Gallery, archive: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    settings.MODELS_DIR = tmp_path / "models"
+    kept = {name: each for name, each in pipeline._pipelines.items() if name == DEFAULT_MODEL}
+    monkeypatch.setattr(pipeline, "_pipelines", kept)
+    shelf = Shelf(settings.MODELS_DIR)
+    shelf.yunet()
+    shelf.mobilefacenet()
+    monkeypatch.setattr(working, "CLAIMED", 4)
+    monkeypatch.setattr(working, "STORED", 4)
+    job = started(gallery, archive)
+    ours = Gallery.objects.filter(pk=gallery.pk)
+    once_before(monkeypatch, "store", lambda: ours.update(model=OTHER))
+    job = finished(job)
+
+    assert job.state == JobState.DONE
+    assert results(job) == {("enrolled", ""): PHOTOS}
+    assert set(job.items.values_list("attempts", flat=True)) == {1}
+    assert set(Face.objects.values_list("model", flat=True)) == {OTHER}
+    assert dict(PersonTemplate.objects.values_list("person__external_id", "face_count")) == PEOPLE
+    assert set(PersonTemplate.objects.values_list("model", flat=True)) == {OTHER}
 
 
 # --- Several at once -----------------------------------------------------------------------------
