@@ -6,6 +6,7 @@ photos, as everywhere.
 
 from __future__ import annotations
 
+import errno
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from django.db.models import QuerySet
 
 from accounts.actors import system
 from audit.services import Entry, record_all
+from common.errors import StorageFull
 from common.queue import left_to_the_sweeper
 from embedder.images import ImageInfo
 from embedder.types import Face as FoundFace
@@ -148,19 +150,35 @@ def _write(items: Iterable[ImportItem]) -> None:
 
 
 def store(job: ImportJob, files: Sequence[Fresh], lease: UUID) -> None:
-    """Store a group of files with all that follows, or nothing of it."""
-    by_content = {each.sha256: each for each in files}
-    saved = {
-        sha256: save_file(job.gallery, Intake(each.data, sha256, each.info))
-        for sha256, each in by_content.items()
-    }
+    """Store a group of files with all that follows, or nothing of it.
+
+    Raises:
+        StorageFull: the disk has no room for their originals.
+        Changed: they are to be taken anew.
+    """
+    saved: dict[str, Original] = {}
     used: set[UUID] = set()
     try:
+        for each in files:
+            if each.sha256 not in saved:
+                saved[each.sha256] = _saved(job, each)
         with left_to_the_sweeper():
             used = _store(job, files, saved, lease)
     finally:
         # Of bytes that the gallery has, and of everything if it was rolled back.
         delete_files(each.file.name for each in saved.values() if each.public_id not in used)
+
+
+def _saved(job: ImportJob, fresh: Fresh) -> Original:
+    try:
+        return save_file(job.gallery, Intake(fresh.data, fresh.sha256, fresh.info))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StorageFull(
+            "The server's disk is full. Free some space, then resume the import: it goes on where "
+            "it was."
+        ) from error
 
 
 @transaction.atomic

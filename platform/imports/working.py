@@ -37,7 +37,7 @@ from .limits import MEGABYTE
 from .models import UNDER_WAY, ImportItem, ImportJob, ItemState, JobState
 from .reading import fail_job, list_files, open_source, plan
 from .sources import Entry, Refused, Source
-from .storing import Fresh, Verdict, finish, known_photos, result_of, store
+from .storing import Changed, Fresh, Verdict, finish, known_photos, result_of, store
 from .undoing import undo_some
 
 logger = logging.getLogger(__name__)
@@ -193,6 +193,8 @@ def _import_some(job: ImportJob, worker: str, end: float) -> bool:
         logger.error("import %s waits: %s", job.public_id, problem.detail)
         put_back(run.lease)
         return False
+    except Changed:
+        pass  # what is in hand is put back, and taken anew as things are now
     except Problem as problem:
         opened.close()
         put_back(run.lease)
@@ -341,7 +343,7 @@ def _store(job: ImportJob, ready: Sequence[Fresh], lease: UUID) -> None:
         return
     try:
         store(job, ready, lease)
-    except Problem:
+    except (Problem, Changed):
         raise
     except Exception as error:
         if len(ready) == 1:

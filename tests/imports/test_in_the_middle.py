@@ -5,26 +5,34 @@ from __future__ import annotations
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from enrolment.services import erase
 from imports import working
 from imports.jobs import change, make_job, progress, retry_failed
 from imports.models import ImportItem, ImportJob, JobState
 from imports.working import work
-from people.models import Gallery, Person
-from photos.models import Photo
+from people.models import DEFAULT_MODEL, Gallery, Person
+from photos import pipeline
+from photos.models import Face, Original, Photo
+from tests import sets
 from tests.conftest import Lfw
+from tests.embedder.shelf import Shelf
 from tests.factories import SYSTEM, PersonFactory
+from tests.faults.harness import fill, full_disk
+from tests.fixtures import files
 from vectors.models import PersonTemplate
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 PEOPLE = {"Donald_Rumsfeld": 4, "Hans_Blix": 4, "Vladimir_Putin": 3}
 PHOTOS = 11
-ERASED = ("(erased)", "rejected", "erased")
+OTHER = "yunet-mobilefacenet"
 
 
 @pytest.fixture
@@ -136,3 +144,121 @@ def test_files_that_failed_are_not_tried_again_once_their_person_is_erased(
     job = finished(job)
     assert results(job) == {("enrolled", ""): 7, ("rejected", "erased"): 4}
     assert not Person.objects.filter(external_id="Hans_Blix").exists()
+
+
+# --- Full disks ----------------------------------------------------------------------------------
+
+
+def test_a_full_disk_stops_the_job_with_its_reason_and_it_goes_on_where_it_was(
+    gallery: Gallery, archive: Path, media: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "CLAIMED", 4)
+    monkeypatch.setattr(working, "STORED", 4)
+    with full_disk(media, 2):
+        job = started(gallery, archive)
+        working._step("worker")
+        ballast = fill(media)
+        job = finished(job)
+        assert (job.state, job.code) == (JobState.FAILED, "storage_full")
+        assert "resume" in job.text
+        assert results(job) == {("enrolled", ""): 4, ("waiting", ""): 7}
+        ballast.unlink()
+        assert len(files(media)) == Original.objects.count() == 4
+
+        change(SYSTEM, job, "resume")
+        job = finished(job)
+        assert (job.state, job.code) == (JobState.DONE, "")
+        assert results(job) == {("enrolled", ""): PHOTOS}
+        assert set(job.items.values_list("attempts", flat=True)) == {1}
+        assert len(files(media)) == Original.objects.count() == PHOTOS
+
+
+# --- Another model -------------------------------------------------------------------------------
+
+
+def test_files_in_hand_when_the_gallery_s_model_changes_are_taken_anew(
+    gallery: Gallery, archive: Path, monkeypatch: pytest.MonkeyPatch, settings: Any, tmp_path: Path
+) -> None:
+    settings.MODELS_DIR = tmp_path / "models"
+    kept = {name: each for name, each in pipeline._pipelines.items() if name == DEFAULT_MODEL}
+    monkeypatch.setattr(pipeline, "_pipelines", kept)
+    shelf = Shelf(settings.MODELS_DIR)
+    shelf.yunet()
+    shelf.mobilefacenet()
+    monkeypatch.setattr(working, "CLAIMED", 4)
+    monkeypatch.setattr(working, "STORED", 4)
+    job = started(gallery, archive)
+    ours = Gallery.objects.filter(pk=gallery.pk)
+    once_before(monkeypatch, "store", lambda: ours.update(model=OTHER))
+    job = finished(job)
+
+    assert job.state == JobState.DONE
+    assert results(job) == {("enrolled", ""): PHOTOS}
+    assert set(job.items.values_list("attempts", flat=True)) == {1}
+    assert set(Face.objects.values_list("model", flat=True)) == {OTHER}
+    assert dict(PersonTemplate.objects.values_list("person__external_id", "face_count")) == PEOPLE
+    assert set(PersonTemplate.objects.values_list("model", flat=True)) == {OTHER}
+
+
+# --- Several at once -----------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(not sets.ON_POSTGRESQL, reason="SQLite has one writer at a time")
+@pytest.mark.parametrize("backwards", [False, True])
+def test_two_jobs_of_the_same_people_at_once_enrol_nothing_twice(
+    gallery: Gallery,
+    archive: Path,
+    media: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    *,
+    backwards: bool,
+) -> None:
+    """The second has its files in the order of the first, or in the other."""
+    monkeypatch.setattr(working, "CLAIMED", 3)
+    monkeypatch.setattr(working, "STORED", 3)
+    second = archive.with_name("second.zip")
+    with zipfile.ZipFile(archive) as first, zipfile.ZipFile(second, "w") as other:
+        for name in sorted(first.namelist(), reverse=backwards):
+            other.writestr(name, first.read(name))
+    both = [started_beside(gallery, path) for path in (archive, second)]
+    together = Barrier(2)
+
+    def run(job: ImportJob) -> None:
+        together.wait(30)
+        try:
+            while working._bring_on(fresh(job), f"worker-{job.pk}", 0.0):
+                pass
+        finally:
+            working.opened.close()
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(run, job) for job in both]:
+            each.result(120)
+
+    assert {fresh(job).state for job in both} == {JobState.DONE}
+    found = sum((results(job) for job in both), Counter())
+    assert found == {("enrolled", ""): PHOTOS, ("duplicate", "known"): PHOTOS}
+    assert ImportItem.objects.filter(made_photo=True).count() == PHOTOS
+    assert ImportItem.objects.filter(made_person=True).count() == len(PEOPLE)
+    assert Photo.objects.count() == Original.objects.count() == len(files(media)) == PHOTOS
+    assert dict(PersonTemplate.objects.values_list("person__external_id", "face_count")) == PEOPLE
+    enrolled = Face.objects.filter(template__isnull=False)
+    assert enrolled.values("photo").distinct().count() == enrolled.count() == PHOTOS
+    assert "could not be stored" not in caplog.text
+
+
+def started_beside(gallery: Gallery, path: Path) -> ImportJob:
+    """Planned, started and listed, and nothing of any job imported."""
+    job = make_job(SYSTEM, gallery, {"kind": "archive", "path": str(path)}, {"kind": "folders"})
+    working._bring_on(fresh(job), "worker", 0.0)
+    change(SYSTEM, fresh(job), "start")
+    working._bring_on(fresh(job), "worker", 0.0)
+    assert fresh(job).listed
+    return job
+
+
+def fresh(job: ImportJob) -> ImportJob:
+    return ImportJob.objects.select_related("gallery").get(pk=job.pk)
