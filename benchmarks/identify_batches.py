@@ -165,7 +165,10 @@ def _stages(batches: Sequence[Row]) -> Row:
 def _cpu_seconds(process: Any) -> float:
     """Of a process with its children: the web server's own is the first of them."""
     times = [each.cpu_times() for each in (process, *process.children(recursive=True))]
-    return sum(float(each.user + each.system) for each in times)
+    # With that of children that are gone: PostgreSQL has one for each connection.
+    return sum(
+        float(each.user + each.system + each.children_user + each.children_system) for each in times
+    )
 
 
 def _row(services: str, photos: int, options: Any, rounds: Sequence[Row]) -> Row:

@@ -2,10 +2,11 @@
 
 import logging
 import os
+import threading
 from typing import Any
 
 from celery import Task
-from celery.signals import celeryd_after_setup, worker_ready
+from celery.signals import celeryd_after_setup, worker_ready, worker_shutting_down
 from django.db import DatabaseError
 
 from common.queue import WORK_ON_IMPORTS, enqueue
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 IMPORT_QUEUE = "imports"
 # Below everything that somebody waits for.
 NICENESS = 10
+_stopping = threading.Event()
 
 
 @celeryd_after_setup.connect
@@ -44,12 +46,18 @@ def step_back(sender: Any, **_: Any) -> None:
         work_in_bulk()
 
 
+@worker_shutting_down.connect
+def end_turn(**_: Any) -> None:
+    """A worker that is told to stop claims no more; what it has in hand takes some seconds."""
+    _stopping.set()
+
+
 @app.task(name=WORK_ON_IMPORTS, bind=True)
 def work_on_imports(self: Task[..., None]) -> None:
-    """Bring imports on for some seconds; then ask for the next turn."""
+    """Bring imports on for a while; then ask for the next turn."""
     worker = self.request.hostname or ""
     with given_back(jobs.release_held_by, worker):
-        more = work(worker)
+        more = work(worker, is_stopped=_stopping.is_set)
     give_back_free_memory()
     if more:
         enqueue(WORK_ON_IMPORTS)

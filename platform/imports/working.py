@@ -11,12 +11,13 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from time import monotonic
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -42,8 +43,9 @@ from .undoing import undo_some
 
 logger = logging.getLogger(__name__)
 
-# Between two looks at what else there is to do; networks that start anew cost a tenth of a second.
-TURN_SECONDS = 20.0
+# The cores are idle for a second when networks end and begin anew. What comes before this job ends
+# its turn sooner.
+TURN_SECONDS = 120.0
 # Files that are claimed together, and, up to so many bytes, stored together.
 CLAIMED, STORED, STORED_BYTES = 128, 64, 32 * MEGABYTE
 # Files whose contents are in memory while the database is asked whether it knows them.
@@ -52,22 +54,32 @@ COMPARED, COMPARED_BYTES = 32, 16 * MEGABYTE
 LEASE = timedelta(minutes=5)
 
 
-def work(worker: str = "", seconds: float = TURN_SECONDS) -> bool:
-    """Bring the jobs on for some seconds; whether there is more to do."""
+IsOver: TypeAlias = Callable[[], bool]
+"""Whether a turn is to end. Asked often, so it may show how far the work is, too."""
+
+
+def work(
+    worker: str = "", seconds: float = TURN_SECONDS, is_stopped: IsOver = lambda: False
+) -> bool:
+    """Bring the jobs on for some seconds, or until it is stopped; whether there is more to do."""
     end = monotonic() + seconds
-    while monotonic() < end:
-        if not _step(worker, end):
+
+    def is_over() -> bool:
+        return is_stopped() or monotonic() >= end
+
+    while not is_over():
+        if not _step(worker, is_over):
             opened.close()
             return False
     return True
 
 
-def _step(worker: str, end: float = 0.0) -> bool:
-    """The next step of the job that comes first, up to a time; whether there was one."""
-    return any(_bring_on(job, worker, end) for job in waiting_jobs())
+def _step(worker: str, is_over: IsOver = lambda: True) -> bool:
+    """The next step of the job that comes first, until it is over; whether there was one."""
+    return any(_bring_on(job, worker, is_over) for job in waiting_jobs())
 
 
-def _bring_on(job: ImportJob, worker: str, end: float) -> bool:
+def _bring_on(job: ImportJob, worker: str, is_over: IsOver) -> bool:
     if job.state == JobState.PLANNING:
         plan(job)
         return True
@@ -77,7 +89,7 @@ def _bring_on(job: ImportJob, worker: str, end: float) -> bool:
     if not job.listed:
         list_files(job)
         return True
-    return _import_some(job, worker, end) or _end(job)
+    return _import_some(job, worker, is_over) or _end(job)
 
 
 @transaction.atomic
@@ -181,9 +193,9 @@ class _Read:
     sha256: str
 
 
-def _import_some(job: ImportJob, worker: str, end: float) -> bool:
-    """The next files of a job, until a time; whether there were any."""
-    run = _Run(job, worker, end)
+def _import_some(job: ImportJob, worker: str, is_over: IsOver) -> bool:
+    """The next files of a job, until it is over; whether there were any."""
+    run = _Run(job, worker, is_over)
     first = run.claim(is_first=True)
     if not first:
         return False
@@ -210,9 +222,9 @@ def _import_some(job: ImportJob, worker: str, end: float) -> bool:
 class _Run:
     """A turn of one worker with one job: files stream through the networks, claim after claim."""
 
-    def __init__(self, job: ImportJob, worker: str, end: float) -> None:
+    def __init__(self, job: ImportJob, worker: str, is_over: IsOver) -> None:
         self.lease = uuid4()
-        self._job, self._worker, self._end = job, worker, end
+        self._job, self._worker, self._is_over = job, worker, is_over
         self._in_hand: deque[_Read] = deque()
         self._ready: list[Fresh] = []
         self._clock = Stopwatch()
@@ -265,8 +277,7 @@ class _Run:
             for read in self._unknown(items):
                 self._in_hand.append(read)
                 yield read.data
-            is_over = is_retried or monotonic() >= self._end
-            if is_over:
+            if is_retried or self._is_over():
                 return
             with self._instead_of_networks("claiming"):
                 items = self.claim()
@@ -326,6 +337,7 @@ class _Run:
         ready, self._ready = self._ready, []
         with self._clock.of("storing"):
             _store(self._job, ready, self.lease)
+        self._is_over()  # for whoever shows how far it is; what is in hand is stored all the same
 
 
 def _some(files: Iterator[_Read]) -> Iterator[_Read]:

@@ -228,7 +228,7 @@ def test_two_jobs_of_the_same_people_at_once_enrol_nothing_twice(
     def run(job: ImportJob) -> None:
         together.wait(30)
         try:
-            while working._bring_on(fresh(job), f"worker-{job.pk}", 0.0):
+            while working._bring_on(fresh(job), f"worker-{job.pk}", lambda: True):
                 pass
         finally:
             working.opened.close()
@@ -253,9 +253,9 @@ def test_two_jobs_of_the_same_people_at_once_enrol_nothing_twice(
 def started_beside(gallery: Gallery, path: Path) -> ImportJob:
     """Planned, started and listed, and nothing of any job imported."""
     job = make_job(SYSTEM, gallery, {"kind": "archive", "path": str(path)}, {"kind": "folders"})
-    working._bring_on(fresh(job), "worker", 0.0)
+    working._bring_on(fresh(job), "worker", lambda: True)
     change(SYSTEM, fresh(job), "start")
-    working._bring_on(fresh(job), "worker", 0.0)
+    working._bring_on(fresh(job), "worker", lambda: True)
     assert fresh(job).listed
     return job
 

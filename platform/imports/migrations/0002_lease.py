@@ -4,20 +4,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('imports', '0001_initial'),
+        ("imports", "0001_initial"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='importitem',
-            name='lease',
-            field=models.UUIDField(help_text='The run of the worker that has it.', null=True),
+            model_name="importitem",
+            name="lease",
+            field=models.UUIDField(help_text="The run of the worker that has it.", null=True),
         ),
         migrations.AlterField(
-            model_name='importitem',
-            name='leased_by',
+            model_name="importitem",
+            name="leased_by",
             field=models.CharField(blank=True, help_text="The worker's name.", max_length=200),
         ),
     ]

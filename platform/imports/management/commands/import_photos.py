@@ -17,7 +17,14 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from accounts.actors import system
@@ -167,22 +174,26 @@ def _follow(console: Console, job: ImportJob) -> None:
         _interruptible() as interrupted,
     ):
         task = bar.add_task("Importing", total=None, rate="")
-        while True:
-            has_more = work("command-line", seconds=1.0)
-            job.refresh_from_db()
-            counts = progress(job)
-            done = counts.files - counts.waiting - counts.working
-            words = ", ".join(f"{getattr(counts, each):,} {each}" for each in RESULTS)
-            rate = f"{counts.rate:.1f}/s" if counts.rate else ""
-            total = counts.files if job.listed else None
-            bar.update(task, completed=done, total=total, rate=rate, description=words)
-            if job.state in OVER:
-                return
-            if interrupted and job.state == JobState.RUNNING:
-                change(ACTOR, job, "pause")
-                return
-            if not has_more:
+
+        def is_stopped() -> bool:
+            _show_progress(job, bar, task)
+            return bool(interrupted) or job.state in OVER
+
+        while not is_stopped():
+            if not work("command-line", is_stopped=is_stopped):
                 time.sleep(0.5)  # the rest is in the hands of workers
+        if interrupted and job.state == JobState.RUNNING:
+            change(ACTOR, job, "pause")
+
+
+def _show_progress(job: ImportJob, bar: Progress, task: TaskID) -> None:
+    job.refresh_from_db()
+    counts = progress(job)
+    done = counts.files - counts.waiting - counts.working
+    words = ", ".join(f"{getattr(counts, each):,} {each}" for each in RESULTS)
+    rate = f"{counts.rate:.1f}/s" if counts.rate else ""
+    total = counts.files if job.listed else None
+    bar.update(task, completed=done, total=total, rate=rate, description=words)
 
 
 @contextmanager
