@@ -67,7 +67,7 @@ test-faults-on-servers: $(VENV)/.installed-test
 	@LIKENESS_TEST_SERVICES=servers $(BIN)/pytest $(FAULTS_ON_SERVERS)
 
 # What has to do with a database that has row locks; with a Milvus server; faults that differ with them.
-ON_POSTGRESQL := $(addprefix tests/,accounts enrolment identification imports/test_jobs.py people photos \
+ON_POSTGRESQL := $(addprefix tests/,accounts enrolment identification imports/test_jobs.py imports/test_api.py imports/test_in_the_middle.py people photos \
 	reviews workers) --ignore=tests/enrolment/test_demo.py --ignore=tests/accounts/test_access.py \
 	--ignore-glob='tests/*/test_*admin*.py'
 ON_SERVERS := $(addprefix tests/,vectors enrolment/test_admission.py enrolment/test_erasure.py \
