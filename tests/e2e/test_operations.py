@@ -157,7 +157,7 @@ def test_the_doctor_finds_everything_well(stack: Stack, api: Api) -> None:
     assert parts["workers"]["detail"].startswith("imports@")
     assert list(parts) == [
         "settings", "models", "media folder", "disk space", "erasures", "database", "migrations",
-        "broker", "workers", "clock", "photos", "milvus", "index", "index lag",
+        "broker", "workers", "clock", "photos", "imports", "milvus", "index", "index lag",
         "recall", "rebuilds", "calibration",
     ]  # fmt: skip
 

@@ -198,7 +198,7 @@ def run_as_received(task_id: str, context: dict[str, str], *, may_fail: bool = F
 def nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     for room in (maintenance.batches, maintenance.jobs):
         monkeypatch.setattr(room, "release_expired", lambda: False)
-    monkeypatch.setattr(maintenance, "due", Gallery.objects.none)
+    monkeypatch.setattr(maintenance, "is_due", lambda: False)
 
 
 def test_a_task_hands_the_id_on(monkeypatch: pytest.MonkeyPatch) -> None:
