@@ -1,5 +1,7 @@
 # make run    install what is missing and start everything (Ctrl-C stops it)
-# make test   install what tests need and run all checks and tests
+# make test   install what tests need, run all checks and the tests that every change has to pass
+#             (make test LANES="main servers" some of them: tests/lanes.py)
+# make everything  every test on every set of services, and the long forms: hours
 # make check  only the static checks
 # make clean  remove the virtual environment (your data in var/ stay)
 
@@ -14,68 +16,21 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEFINITION := pyproject.toml constraints.txt
 
-# What `make test` runs beside the tests of a single process.
-LANES := installations operations on-postgresql on-servers faults-on-servers
-
-.PHONY: run test $(addprefix test-,$(LANES)) check clean
+.PHONY: run test everything check clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
-# All at once: each waits for its own processes much of the time. Coverage is measured in the tests of
-# single processes alone: it makes whole installations a third slower, for one per cent more.
 test: $(VENV)/.installed-test check
 	@$(BIN)/coverage erase
-	@echo "Tests: $(LANES) run beside the others and are shown after them ..."
-	@for lane in $(LANES); do \
-		$(MAKE) --no-print-directory test-$$lane > .tests-$$lane.log 2>&1 & lanes="$$lanes $$!"; \
-	done; \
-	trap 'kill $$lanes' INT TERM; \
-	failed=0; \
-	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(INSTALLATIONS) tests/operations) || failed=1; \
-	for lane in $$lanes; do wait $$lane || failed=1; done; \
-	for lane in $(LANES); do cat .tests-$$lane.log; rm -f .tests-$$lane.log; done; \
-	exit $$failed
-	@$(BIN)/coverage combine --quiet
-	@printf 'Coverage in per cent, at least $(COVERAGE): '
-	@$(BIN)/coverage report --fail-under=$(COVERAGE) --format=total
+	@$(BIN)/python -m tests.lanes $(LANES)
+	@$(if $(LANES),,$(BIN)/coverage combine --quiet && \
+		printf 'Coverage of single processes in per cent, at least $(COVERAGE): ' && \
+		$(BIN)/coverage report --fail-under=$(COVERAGE) --format=total)
 
-# Those that start everything as an operator does.
-INSTALLATIONS := $(addprefix tests/,docker e2e faults)
-
-test-installations: $(VENV)/.installed-test
-	@echo "Tests of whole installations:"
-	@$(BIN)/pytest $(INSTALLATIONS)
-
-test-operations: $(VENV)/.installed-test
-	@echo "Tests of running an installation:"
-	@$(BIN)/coverage run -m pytest tests/operations
-
-test-on-postgresql: $(VENV)/.installed-test
-	@echo "Tests on PostgreSQL:"
-	@LIKENESS_TEST_SERVICES=postgresql $(BIN)/pytest $(ON_POSTGRESQL)
-
-test-on-servers: $(VENV)/.installed-test
-	@echo "The main flow on RabbitMQ:"
-	@LIKENESS_TEST_SERVICES=rabbitmq $(BIN)/pytest tests/e2e/test_main_flow.py
-	@echo "Tests on PostgreSQL, Redis and a Milvus server:"
-	@LIKENESS_TEST_SERVICES=servers $(BIN)/pytest $(ON_SERVERS)
-
-test-faults-on-servers: $(VENV)/.installed-test
-	@echo "Tests of faults on servers:"
-	@LIKENESS_TEST_SERVICES=servers $(BIN)/pytest $(FAULTS_ON_SERVERS)
-
-# What has to do with a database that has row locks; with a Milvus server; faults that differ with them.
-ON_POSTGRESQL := $(addprefix tests/,accounts enrolment identification imports/test_jobs.py imports/test_api.py imports/test_in_the_middle.py people photos \
-	reviews workers) --ignore=tests/enrolment/test_demo.py --ignore=tests/accounts/test_access.py \
-	--ignore-glob='tests/*/test_*admin*.py'
-ON_SERVERS := $(addprefix tests/,vectors enrolment/test_admission.py enrolment/test_erasure.py \
-	identification/test_identify.py identification/test_decisions.py e2e/test_main_flow.py \
-	e2e/test_races.py e2e/test_reviews.py e2e/test_operations.py) \
-	--ignore=tests/vectors/test_lite.py --ignore-glob='tests/*/test_*admin*.py'
-FAULTS_ON_SERVERS := $(addprefix tests/faults/test_,random_kills.py moments.py servers_away.py \
-	index_kills.py rebuild_under_load.py)
+everything: $(VENV)/.installed-test check
+	@$(BIN)/python -m tests.lanes --everything
 
 # What a full run measures, less a little; raise it when it rises.
 COVERAGE ?= 90
