@@ -19,6 +19,7 @@ from .jobs import SENT
 from .layouts import Layout, open_layout
 from .models import ImportItem, ImportJob, ItemState, JobState
 from .people import LineRefused, Planned, Result
+from .places import manifest_path
 from .preview import USUAL_RATE, known_content, measured_rate, understanding
 from .sources import (
     Ignored,
@@ -30,7 +31,6 @@ from .sources import (
     open_folder,
     open_urls,
 )
-from .uploads import manifest_path
 
 LIST_AT_ONCE = 2_000
 
