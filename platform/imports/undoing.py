@@ -6,6 +6,7 @@ A photo that was there before stays, and so does whoever had been there, or has 
 from __future__ import annotations
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.actors import system
@@ -13,7 +14,7 @@ from common.errors import NotFound
 from enrolment.services import delete_photo, erase
 from people.models import Person
 
-from .models import ImportItem, ImportJob, JobState
+from .models import ImportItem, ImportJob, ItemState, JobState
 
 ACTOR = system("import")
 AT_ONCE = 50
@@ -21,6 +22,7 @@ AT_ONCE = 50
 
 def undo_some(job: ImportJob) -> None:
     """Remove the next photos of a job and, in the end, the people that it made."""
+    _take_back(job)
     photos = job.items.filter(made_photo=True, photo__isnull=False).select_related("photo__gallery")
     some = list(photos.order_by("pk")[:AT_ONCE])
     for item in some:
@@ -34,6 +36,21 @@ def undo_some(job: ImportJob) -> None:
     if not several:
         ImportJob.objects.filter(pk=job.pk, state=JobState.UNDOING).update(
             state=JobState.UNDONE, finished_at=timezone.now()
+        )
+
+
+def _take_back(job: ImportJob) -> None:
+    """Take from a worker what it has in hand still: what it stored later would stay for good.
+
+    One that is about to commit is waited for, and what it has stored is removed with the rest.
+    """
+    if not job.items.filter(state=ItemState.WORKING).exists():
+        return
+    with transaction.atomic():
+        held = job.items.select_for_update().filter(state=ItemState.WORKING).order_by("pk")
+        keys = [item.pk for item in held]
+        ImportItem.objects.filter(pk__in=keys).update(
+            state=ItemState.WAITING, lease=None, leased_until=None, attempts=F("attempts") - 1
         )
 
 
