@@ -87,8 +87,10 @@ def _failing(job: ImportJob) -> Iterator[None]:
         fail_job(job, problem)
     except (InterfaceError, OperationalError):
         raise
-    except Exception:
-        logger.exception("import %s can't be read", job.public_id)
+    except Exception as error:
+        # Without what it says: that may name files, and no log may.
+        bare = RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
+        logger.error("import %s can't be read", job.public_id, exc_info=bare)
         fail_job(job, Problem(_MISTAKE, code="internal_error"))
 
 

@@ -91,25 +91,21 @@ def test_an_address_with_u_0000_is_a_row_like_others(gallery: Gallery, operator:
 
 @pytest.mark.parametrize("where", ["inspect", "list_rows"])
 def test_a_job_that_breaks_its_worker_fails_and_others_go_on(
-    gallery: Gallery, tmp_path: Path, lfw: Lfw, monkeypatch: Any, where: str
+    gallery: Gallery, tmp_path: Path, monkeypatch: Any, caplog: Any, where: str
 ) -> None:
-    """Whatever mistake of ours its source finds."""
-    bad = job_of(
-        gallery, packed(tmp_path / "bad.zip", {"Bad/all/1.jpg": lfw.bytes("Hans_Blix", 1)})
-    )
-    good = job_of(
-        gallery, packed(tmp_path / "good.zip", {"all/Hans/1.jpg": lfw.bytes("Hans_Blix", 1)})
-    )
+    """Whatever mistake of ours its source finds. The log says where, and names no file."""
+    bad = job_of(gallery, packed(tmp_path / "bad.zip", {"Bad/all/1.jpg": b"no photo"}))
+    good = job_of(gallery, packed(tmp_path / "good.zip", {"all/Hans/1.jpg": b"no photo"}))
     real_inspect, real_rows = reading.inspect, reading._rows
 
     def inspect(source: Source, *args: Any, **kwargs: Any) -> Any:
         if where == "inspect" and any(each.name.startswith("Bad") for each in source.listing()):
-            raise IndexError("a mistake")
+            raise IndexError("all/Hans/1.jpg")
         return real_inspect(source, *args, **kwargs)
 
     def rows(job: ImportJob, results: Any) -> Any:
         if job.pk == bad.pk:
-            raise IndexError("a mistake")
+            raise IndexError("all/Hans/1.jpg")
         return real_rows(job, results)
 
     monkeypatch.setattr(reading, "inspect", inspect)
@@ -124,6 +120,10 @@ def test_a_job_that_breaks_its_worker_fails_and_others_go_on(
         each.refresh_from_db()
     assert (bad.state, bad.code) == (JobState.FAILED, "internal_error")
     assert good.state == JobState.DONE
+    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    logged = caplog.handler.format(record)
+    assert "IndexError" in logged
+    assert "IndexError: " not in logged
 
 
 # --- Erasing at the worst moment ------------------------------------------------------------------

@@ -314,7 +314,7 @@ def test_others_see_nothing_of_it(client_of: Client, gallery: Gallery, archive: 
         assert send(client, job, b"file,external_id").status_code == 404
         for act in ("uploaded", "start", "pause", "resume", "cancel", "undo", "retry"):
             assert client.post(f"{IMPORTS}/{job}/{act}").status_code == 404
-        for part in ("items", "report"):
+        for part in ("items", "report", "sheet", "preview", "report?as=xlsx"):
             assert client.get(f"{IMPORTS}/{job}/{part}").status_code == 404
     assert made(client_of(gallery, Role.VIEWER), gallery).status_code == 403
     empty = client_of(gallery, Role.OPERATOR).post(f"{IMPORTS}/{job}/uploaded")
