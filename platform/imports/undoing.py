@@ -5,6 +5,8 @@ A photo that was there before stays, and so does whoever had been there, or has 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -12,6 +14,7 @@ from django.utils import timezone
 from accounts.actors import system
 from common.errors import NotFound
 from enrolment.services import delete_photo, erase
+from people.locks import lock_person
 from people.models import Person
 
 from .models import ImportItem, ImportJob, ItemState, JobState
@@ -63,14 +66,15 @@ def _remove_photo(item: ImportItem) -> None:
         return  # deleted in the same moment
 
 
-@transaction.atomic
 def _remove_person(item: ImportItem) -> None:
     """Erase somebody whom the job made, unless something of theirs came from elsewhere."""
-    person = item.person
-    if person is not None and _is_empty(person):
-        erase(ACTOR, person)
-    else:
-        ImportItem.objects.filter(pk=item.pk).update(made_person=False)
+    with suppress(NotFound), transaction.atomic():
+        # Before the look: a photo that is sent in this moment comes first, or finds nobody.
+        person = lock_person(item.person_id or 0)
+        if _is_empty(person):
+            erase(ACTOR, person)
+        else:
+            ImportItem.objects.filter(pk=item.pk).update(made_person=False)
 
 
 def _is_empty(person: Person) -> bool:

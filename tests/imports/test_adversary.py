@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import zipfile
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 from openpyxl import load_workbook
 from rest_framework.test import APIClient
 
@@ -20,8 +22,11 @@ from imports.models import ImportItem, ImportJob, ItemState, JobState
 from imports.sources import Source
 from imports.working import claim, work
 from people.models import Gallery, Person
+from photos.models import Photo
+from tests import sets
 from tests.conftest import Lfw
 from tests.factories import SYSTEM, PersonFactory
+from tests.fixtures import store
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 IMPORTS = "/api/v1/imports"
@@ -203,3 +208,35 @@ def test_undoing_takes_from_a_worker_what_it_has_in_hand(
     assert finished(job).state == JobState.UNDONE
     item.refresh_from_db()
     assert (item.state, item.lease, item.attempts) == ("waiting", None, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(not sets.ON_POSTGRESQL, reason="SQLite has one writer at a time")
+def test_a_photo_that_was_taken_while_its_person_is_undone_is_not_lost(
+    gallery: Gallery, lfw: Lfw, monkeypatch: Any
+) -> None:
+    """Either it comes first, and the person stays; or they are gone, and its sender is told so."""
+    person = PersonFactory(gallery=gallery, external_id="Hans")
+    job = make_job(SYSTEM, gallery, {"kind": "archive", "path": "/x"}, LAYOUT)
+    ImportItem.objects.create(job=job, number=0, name="x", person=person, made_person=True)
+    ImportJob.objects.filter(pk=job.pk).update(state=JobState.UNDOING)
+    real, sent = undoing._is_empty, []
+
+    def send() -> None:
+        try:
+            store(person, lfw.bytes("Hans_Blix", 1))
+        finally:
+            connections.close_all()
+
+    def look(each: Person) -> bool:
+        is_empty = real(each)
+        sent.append(pool.submit(send))
+        wait(sent, timeout=2)
+        return is_empty
+
+    monkeypatch.setattr(undoing, "_is_empty", look)
+    with ThreadPoolExecutor(1) as pool:
+        undoing.undo_some(job)
+        wait(sent, timeout=30)
+    was_taken = sent[0].exception() is None
+    assert Photo.objects.exists() == was_taken == Person.objects.exists()
