@@ -22,7 +22,7 @@ from identification import batches
 from identification.probes import forget_old_probes
 from identification.rollup import roll_up
 from imports import jobs
-from imports.uploads import remove_old_uploads
+from imports.uploads import give_up_abandoned, remove_old_uploads
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
 from vectors.errors import CollectionMissing, IndexUnavailable
@@ -109,6 +109,8 @@ def tidy() -> None:
     sync()
     answers, old_batches = forget_old(), batches.forget_old()
     lost, probes = forget_lost_workers(), forget_old_probes()
+    if abandoned := give_up_abandoned():
+        logger.warning("gave up %d imports for which nothing was sent any more", abandoned)
     files = remove_orphan_files() + batches.remove_orphan_files() + remove_old_uploads()
     logger.info(
         "removed %d files, %d remembered answers, %d batches, %d faces looked up, %d lost workers",

@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -237,8 +237,11 @@ class SheetQuerySerializer(serializers.Serializer[Any]):
     limit = serializers.IntegerField(default=sheet.PAGE, min_value=1, max_value=sheet.MOST)
 
 
-class PageRenderer(BaseRenderer):
-    """So that whoever asks for HTML alone is not refused; the page is rendered elsewhere."""
+class PageRenderer(JSONRenderer):
+    """So that whoever asks for HTML alone is not refused; the page is rendered elsewhere.
+
+    What is wrong is told as everywhere: as problem details.
+    """
 
     media_type, format, charset = "text/html", "html", "utf-8"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 
 from people.models import Person
 
@@ -23,17 +24,49 @@ def forget_person(person: Person) -> None:
     theirs = Q(person=person)
     if person.external_id:
         theirs |= Q(job__gallery=person.gallery_id, external_id=person.external_id)
+    # The jobs first, then their files: as everybody locks them.
+    for job in _jobs_of(person):
+        _forget_in_job(job, person)
+    _forget_files(ImportItem.objects.filter(theirs))
+
+
+def forget_listed(job: ImportJob) -> None:
+    """The same with files that got their rows after somebody had been erased."""
+    if not job.erased:
+        return
+    ids = job.items.exclude(external_id="").values_list("external_id", flat=True)
+    erased = [each for each in ids.distinct() if _digest(job, each) in job.erased]
+    _forget_files(job.items.filter(external_id__in=erased))
+
+
+def _forget_files(items: QuerySet[ImportItem]) -> None:
+    """In one statement: a file that gets its result meanwhile is one or the other."""
     is_open = Q(state__in=(*UNDER_WAY, ItemState.FAILED))
-    # In one statement: a file that gets its result meanwhile is one or the other.
-    ImportItem.objects.filter(theirs).update(
+    items.update(
         name=ERASED, key="", external_id="", person_name="", metadata={}, sha256="",
         state=Case(When(is_open, then=Value(ItemState.REJECTED)), default=F("state")),
         code=Case(When(is_open, then=Value("erased")), default=F("code")),
         text=Case(When(is_open, then=Value(WHY)), default=Value("")),
         lease=None, leased_until=None,
     )  # fmt: skip
-    for job in ImportJob.objects.filter(gallery=person.gallery_id, plan__isnull=False):
-        _forget_in_plan(job, person)
+
+
+def _jobs_of(person: Person) -> QuerySet[ImportJob]:
+    """Those of the gallery that have a plan, or whose files have no rows yet. Locked."""
+    jobs = ImportJob.objects.filter(gallery=person.gallery_id)
+    return jobs.filter(Q(plan__isnull=False) | Q(listed=False)).select_for_update().order_by("pk")
+
+
+def _forget_in_job(job: ImportJob, person: Person) -> None:
+    _forget_in_plan(job, person)
+    if not job.listed and person.external_id:
+        job.erased = [*job.erased, _digest(job, person.external_id)]
+        job.save(update_fields=["erased"])
+
+
+def _digest(job: ImportJob, external_id: str) -> str:
+    """What finds an id again without saying it."""
+    return hashlib.sha256(f"{job.public_id}:{external_id}".encode()).hexdigest()
 
 
 def _forget_in_plan(job: ImportJob, person: Person) -> None:

@@ -20,6 +20,7 @@ from people.access import galleries_where, require
 from people.models import Gallery, Role
 
 from .models import UNDER_WAY, ImportItem, ImportJob, ItemState, JobState
+from .places import arrived, manifest_path
 from .sources import check_allowed
 
 # What is sent to the server, in pieces; all other sources are where they are.
@@ -87,6 +88,11 @@ def awaits_source(source: dict[str, Any]) -> bool:
     return source["kind"] in SENT_KINDS and "path" not in source
 
 
+def _awaits_anything(job: ImportJob) -> bool:
+    lacks_manifest = job.layout.get("manifest") == SENT and not manifest_path(job).exists()
+    return awaits_source(job.source) or lacks_manifest
+
+
 def visible_jobs(actor: Actor) -> QuerySet[ImportJob]:
     """Those of the galleries where the actor enrols people."""
     galleries = galleries_where(actor, Role.OPERATOR)
@@ -134,7 +140,8 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
         job.started_at = timezone.now()
     if step == "resume" and job.started_at is None:
         # It was given up before anybody started it, or before all of it was there.
-        job.state = JobState.UPLOADING if awaits_source(job.source) else JobState.PLANNING
+        job.state = JobState.UPLOADING if _awaits_anything(job) else JobState.PLANNING
+        job.uploaded = arrived(job) if awaits_source(job.source) else job.uploaded
     job.finished_at = timezone.now() if step == "cancel" else None
     job.save()
     note(actor, f"import.{step}", job)

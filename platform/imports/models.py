@@ -45,6 +45,9 @@ class ImportJob(PublicModel):
     listed = models.BooleanField(default=False, help_text="Whether every file has its row.")
     ignored = models.JSONField(default=dict, help_text="Files never meant to be imported.")
     losses = models.JSONField(default=list, help_text="What the source has and can't give.")
+    erased = models.JSONField(
+        default=list, help_text="Digests of who was erased before every file had its row."
+    )
     code = models.CharField(max_length=40, blank=True)
     text = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True)

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.utils import timezone
 
 from common.errors import Problem
 from people.models import Person
 
+from .erasing import forget_listed
 from .inspection import inspect
-from .jobs import SENT
+from .jobs import SENT, lock_job
 from .layouts import Layout, open_layout
 from .models import ImportItem, ImportJob, ItemState, JobState
 from .people import LineRefused, Planned, Result
+from .places import manifest_path
 from .preview import USUAL_RATE, known_content, measured_rate, understanding
 from .sources import (
     Ignored,
@@ -30,9 +34,14 @@ from .sources import (
     open_folder,
     open_urls,
 )
-from .uploads import manifest_path
+
+logger = logging.getLogger(__name__)
 
 LIST_AT_ONCE = 2_000
+_MISTAKE = (
+    "The server made a mistake with this source; its log says which. Resume the import to have it "
+    "try once more."
+)
 
 
 def open_source(job: ImportJob) -> Source:
@@ -66,9 +75,28 @@ def _manifest_of(job: ImportJob) -> Path | None:
     return Path(given) if given else None
 
 
+@contextmanager
+def _failing(job: ImportJob) -> Iterator[None]:
+    """Whatever is wrong with its source ends the job, and not the turn of all others.
+
+    A mistake of ours would be made again and again; only a database that is away is waited for.
+    """
+    try:
+        yield
+    except Problem as problem:
+        fail_job(job, problem)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception as error:
+        # Without what it says: that may name files, and no log may.
+        bare = RuntimeError(type(error).__name__).with_traceback(error.__traceback__)
+        logger.error("import %s can't be read", job.public_id, exc_info=bare)
+        fail_job(job, Problem(_MISTAKE, code="internal_error"))
+
+
 def plan(job: ImportJob) -> None:
     """Look at names and headers, and keep what an import would do."""
-    try:
+    with _failing(job):
         rate = measured_rate(job.gallery.model)
         with open_source(job) as source:
             layout = layout_of(job, source)
@@ -80,19 +108,16 @@ def plan(job: ImportJob) -> None:
                 known=lambda ids: _known(job, ids),
                 duplicates=known_content(job),
             )
-    except Problem as problem:
-        fail_job(job, problem)
-        return
-    ImportJob.objects.filter(pk=job.pk, state=JobState.PLANNING).update(
-        plan={
-            **asdict(found),
-            "new": found.new,
-            "rate": rate or USUAL_RATE,
-            "is_rate_measured": rate is not None,
-            "understanding": understood,
-        },
-        state=JobState.PLANNED,
-    )
+        ImportJob.objects.filter(pk=job.pk, state=JobState.PLANNING).update(
+            plan={
+                **asdict(found),
+                "new": found.new,
+                "rate": rate or USUAL_RATE,
+                "is_rate_measured": rate is not None,
+                "understanding": understood,
+            },
+            state=JobState.PLANNED,
+        )
 
 
 def fail_job(job: ImportJob, problem: Problem) -> None:
@@ -111,21 +136,23 @@ def list_files(job: ImportJob) -> None:
     """Give each file its row. Begun again after a death it adds what is missing."""
     ignored: Counter[str] = Counter()
     losses: list[Loss] = []
-    try:
+    with _failing(job):
         with open_source(job) as source:
             listing = layout_of(job, source).plan(source.listing())
             while results := tuple(islice(listing, LIST_AT_ONCE)):
                 ignored.update(each.why for each in results if isinstance(each, Ignored))
                 losses += [each for each in results if isinstance(each, Loss)]
-                rows = list(_rows(job, results))
-                ImportItem.objects.bulk_create(rows, ignore_conflicts=True)
-    except Problem as problem:
-        fail_job(job, problem)
-        return
-    with transaction.atomic():
-        ImportJob.objects.filter(pk=job.pk).update(
-            listed=True, ignored=dict(ignored), losses=[asdict(each) for each in losses]
-        )
+                ImportItem.objects.bulk_create(list(_rows(job, results)), ignore_conflicts=True)
+        _end_listing(job, ignored, losses)
+
+
+@transaction.atomic
+def _end_listing(job: ImportJob, ignored: Counter[str], losses: list[Loss]) -> None:
+    """Let it begin, but for the files of those who were erased until now."""
+    forget_listed(lock_job(job.pk))
+    ImportJob.objects.filter(pk=job.pk).update(
+        listed=True, erased=[], ignored=dict(ignored), losses=[asdict(each) for each in losses]
+    )
 
 
 def _rows(job: ImportJob, results: tuple[Result, ...]) -> Iterator[ImportItem]:

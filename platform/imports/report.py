@@ -44,7 +44,7 @@ def as_xlsx(job: ImportJob) -> bytes:
     sheet = book.create_sheet("files")
     sheet.append(COLUMNS)
     for item in _items(job):
-        sheet.append([harmless(cell).translate(_NO_CELL) for cell in _cells(item)])
+        sheet.append([harmless(str(cell).translate(_NO_CELL)) for cell in _cells(item)])
     stored = BytesIO()
     book.save(stored)
     return stored.getvalue()

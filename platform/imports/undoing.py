@@ -5,15 +5,19 @@ A photo that was there before stays, and so does whoever had been there, or has 
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.actors import system
 from common.errors import NotFound
 from enrolment.services import delete_photo, erase
+from people.locks import lock_person
 from people.models import Person
 
-from .models import ImportItem, ImportJob, JobState
+from .models import ImportItem, ImportJob, ItemState, JobState
 
 ACTOR = system("import")
 AT_ONCE = 50
@@ -21,6 +25,7 @@ AT_ONCE = 50
 
 def undo_some(job: ImportJob) -> None:
     """Remove the next photos of a job and, in the end, the people that it made."""
+    _take_back(job)
     photos = job.items.filter(made_photo=True, photo__isnull=False).select_related("photo__gallery")
     some = list(photos.order_by("pk")[:AT_ONCE])
     for item in some:
@@ -37,6 +42,21 @@ def undo_some(job: ImportJob) -> None:
         )
 
 
+def _take_back(job: ImportJob) -> None:
+    """Take from a worker what it has in hand still: what it stored later would stay for good.
+
+    One that is about to commit is waited for, and what it has stored is removed with the rest.
+    """
+    if not job.items.filter(state=ItemState.WORKING).exists():
+        return
+    with transaction.atomic():
+        held = job.items.select_for_update().filter(state=ItemState.WORKING).order_by("pk")
+        keys = [item.pk for item in held]
+        ImportItem.objects.filter(pk__in=keys).update(
+            state=ItemState.WAITING, lease=None, leased_until=None, attempts=F("attempts") - 1
+        )
+
+
 def _remove_photo(item: ImportItem) -> None:
     if item.photo is None:
         return
@@ -46,14 +66,15 @@ def _remove_photo(item: ImportItem) -> None:
         return  # deleted in the same moment
 
 
-@transaction.atomic
 def _remove_person(item: ImportItem) -> None:
     """Erase somebody whom the job made, unless something of theirs came from elsewhere."""
-    person = item.person
-    if person is not None and _is_empty(person):
-        erase(ACTOR, person)
-    else:
-        ImportItem.objects.filter(pk=item.pk).update(made_person=False)
+    with suppress(NotFound), transaction.atomic():
+        # Before the look: a photo that is sent in this moment comes first, or finds nobody.
+        person = lock_person(item.person_id or 0)
+        if _is_empty(person):
+            erase(ACTOR, person)
+        else:
+            ImportItem.objects.filter(pk=item.pk).update(made_person=False)
 
 
 def _is_empty(person: Person) -> bool:

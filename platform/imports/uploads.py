@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.actors import Actor
+from accounts.actors import Actor, system
 from common.errors import Conflict, Problem, StorageFull, TooLarge, Unprocessable
 from common.queue import WORK_ON_IMPORTS, enqueue_on_commit
 from people.access import require
@@ -27,21 +30,11 @@ from .errors import MISSING_COLUMNS, UnusableManifest
 from .jobs import SENT, SENT_KINDS, awaits_source, change, lock_job, make_job, note
 from .manifest import SENT_SUFFIX
 from .models import ImportJob, JobState
+from .places import ARCHIVE_SUFFIX, arrived, manifest_path, size_of, upload_path, uploads_folder
 from .sources.urls import LONGEST_URL
 
-_SUFFIX = ".archive"
 # The most that is taken at once: it is in memory meanwhile.
 PIECE = 16 * 1024 * 1024
-
-
-def upload_path(job: ImportJob) -> Path:
-    """Where an archive or a list that is sent is collected: out of the web server's reach."""
-    return uploads_folder() / f"{job.public_id.hex}{_SUFFIX}"
-
-
-def manifest_path(job: ImportJob) -> Path:
-    """Where a manifest that is sent beside the source is collected."""
-    return uploads_folder() / f"{job.public_id.hex}{SENT_SUFFIX}"
 
 
 @transaction.atomic
@@ -57,11 +50,12 @@ def append(actor: Actor, job: ImportJob, offset: int, data: bytes) -> ImportJob:
     job = lock_job(job.pk)
     _check_uploading(job)
     _check_awaited(job, is_awaited=job.source["kind"] in SENT_KINDS, what="archive")
-    if offset != job.uploaded:
-        raise _wrong_offset(job.uploaded)
+    there = arrived(job)
+    if offset != there:
+        raise _wrong_offset(there)
     _check_size(offset + len(data), _most(job))
     _write(upload_path(job), offset, data)
-    job.uploaded += len(data)
+    job.uploaded = offset + len(data)
     job.save(update_fields=["uploaded", "updated_at"])
     return job
 
@@ -85,11 +79,12 @@ def append_manifest(actor: Actor, job: ImportJob, offset: int, data: bytes) -> I
         job.state, job.code, job.text, job.finished_at = JobState.UPLOADING, "", "", None
         job.save()
     _check_uploading(job)
-    there = _size(manifest_path(job))
+    there = size_of(manifest_path(job))
     if offset not in (0, there):
         raise _wrong_offset(there)
     _check_size(offset + len(data), settings.IMPORT_MAX_MANIFEST_BYTES)
     _write(manifest_path(job), offset, data)
+    job.save(update_fields=["updated_at"])  # somebody is still sending
     return job
 
 
@@ -114,10 +109,6 @@ def _wrong_offset(there: int) -> Conflict:
 def _check_size(size: int, most: int) -> None:
     if size > most:
         raise TooLarge(f"It is larger than {most} bytes. Make several imports of it.")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _most(job: ImportJob) -> int:
@@ -163,7 +154,9 @@ def complete(actor: Actor, job: ImportJob) -> ImportJob:
     is_sent = awaits_source(job.source)
     if is_sent and not job.uploaded:
         raise Unprocessable("Nothing was sent. Send it first.", code="empty_file")
-    if job.layout.get("manifest") == SENT and not _size(manifest_path(job)):
+    if is_sent and (there := arrived(job)) < job.uploaded:
+        raise _wrong_offset(there)
+    if job.layout.get("manifest") == SENT and not size_of(manifest_path(job)):
         raise Unprocessable("No manifest was sent. Send it first.", code="empty_file")
     if is_sent:
         job.source = {**job.source, "path": str(upload_path(job))}
@@ -217,20 +210,67 @@ def _check_uploading(job: ImportJob) -> None:
 
 # After the end of a job: its failed files may be tried again, a cancelled one may go on.
 KEPT = timedelta(days=7)
+_SUFFIXES = (ARCHIVE_SUFFIX, SENT_SUFFIX)
+# Of what is nobody's. A job that is made at once with its list is seen by others only afterwards.
+_YOUNG = timedelta(hours=1)
+ACTOR = system("tidy")
+# The code of a job whose archive never came.
+ABANDONED = "upload_abandoned"
+
+
+def give_up_abandoned() -> int:
+    """End the jobs for which nothing was sent for IMPORT_UPLOAD_DAYS. Returns how many.
+
+    What was sent goes with the next `remove_old_uploads`; one that goes on is sent from its
+    beginning.
+    """
+    silent = ImportJob.objects.filter(
+        state=JobState.UPLOADING,
+        updated_at__lt=timezone.now() - timedelta(days=settings.IMPORT_UPLOAD_DAYS),
+    )
+    return sum(_give_up(key, silent) for key in silent.values_list("pk", flat=True))
+
+
+@transaction.atomic
+def _give_up(key: int, silent: QuerySet[ImportJob]) -> bool:
+    rows = silent.select_for_update(of=("self",)).select_related("gallery")
+    job = rows.filter(pk=key).first()
+    if job is None:
+        return False  # a piece came in this very moment
+    days, sent = settings.IMPORT_UPLOAD_DAYS, job.uploaded
+    job.state, job.code, job.finished_at = JobState.FAILED, ABANDONED, timezone.now()
+    job.text = (
+        f"Nothing was sent for {days} days, so what there was is removed. Resume the import and "
+        "send all of it, or make another."
+    )
+    job.uploaded = 0
+    job.save()
+    note(ACTOR, "import.give_up", job, bytes=sent)
+    return True
 
 
 def remove_old_uploads() -> int:
-    """Delete what was sent a week after the end of its job, or whose job is gone."""
-    over = ImportJob.objects.filter(finished_at__lt=timezone.now() - KEPT)
-    kept = ImportJob.objects.exclude(pk__in=over.values("pk"))
-    names = {each.hex for each in kept.values_list("public_id", flat=True)}
-    sent = [path for path in uploads_folder().glob("*") if path.suffix in (_SUFFIX, SENT_SUFFIX)]
-    old = [path for path in sent if path.stem not in names]
+    """Delete what was sent a week after the end of its job, or whose job is gone or given up."""
+    # The files first: whatever has come since is not among them.
+    sent = [path for path in uploads_folder().glob("*") if path.suffix in _SUFFIXES]
+    over = {each.hex for each in _ids(ImportJob.objects.filter(_is_over()))}
+    known = {each.hex for each in _ids(ImportJob.objects.all())}
+    old = [path for path in sent if path.stem in over or (path.stem not in known and _is_old(path))]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
 
 
-def uploads_folder() -> Path:
-    """Where what is sent lies until a week after the end of its job."""
-    return Path(settings.VAR_DIR) / "imports"
+def _ids(jobs: QuerySet[ImportJob]) -> QuerySet[ImportJob, UUID]:
+    return jobs.values_list("public_id", flat=True)
+
+
+def _is_over() -> Q:
+    is_given_up = Q(state=JobState.FAILED, code=ABANDONED)
+    return Q(finished_at__lt=timezone.now() - KEPT) | is_given_up
+
+
+def _is_old(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < (timezone.now() - _YOUNG).timestamp()
+    return False

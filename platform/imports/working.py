@@ -20,7 +20,7 @@ from time import monotonic
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -84,12 +84,23 @@ def _bring_on(job: ImportJob, worker: str, is_over: IsOver) -> bool:
         plan(job)
         return True
     if job.state == JobState.UNDOING:
-        undo_some(job)
-        return True
+        return _undo_some(job)
     if not job.listed:
         list_files(job)
         return True
     return _import_some(job, worker, is_over) or _end(job)
+
+
+def _undo_some(job: ImportJob) -> bool:
+    """Undo a part; one that can't be is tried again with the next turn, and stops no other job."""
+    try:
+        undo_some(job)
+    except (InterfaceError, OperationalError):
+        raise
+    except Exception:
+        logger.exception("import %s can't be undone now", job.public_id)
+        return False
+    return True
 
 
 @transaction.atomic

@@ -197,6 +197,8 @@ IMPORT_MAX_RATIO = env.number("IMPORT_MAX_RATIO", 100, low=2, high=1_000)
 IMPORT_MAX_MANIFEST_BYTES = (
     env.number("IMPORT_MAX_MANIFEST_MB", 64, low=1, high=1_000) * 1024 * 1024
 )
+# After so many days without a new piece an archive is given up.
+IMPORT_UPLOAD_DAYS = env.number("IMPORT_UPLOAD_DAYS", 7, low=1, high=365)
 
 # --- The queue (a hint; rows are the work) -------------------------------------------------------
 

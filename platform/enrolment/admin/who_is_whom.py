@@ -24,6 +24,7 @@ from common.admin import (
     MAX_REASON,
     ModelAdmin,
     Question,
+    as_key,
     as_uuid,
     asked_first,
     change_url,
@@ -168,10 +169,10 @@ class WhoIsWhomAdmin(ModelAdmin):
 
     def _other(self, request: HttpRequest, person: Person) -> Person | None:
         """Whoever was chosen, of the same gallery."""
-        number = request.GET.get("other", "")
-        if not number.isdecimal():
+        number = as_key(request.GET.get("other", ""))
+        if number is None:
             return None
-        return self._others(request, person).filter(pk=int(number)).first()
+        return self._others(request, person).filter(pk=number).first()
 
     def _others(self, request: HttpRequest, person: Person) -> QuerySet[Person]:
         everybody: QuerySet[Person] = self.get_queryset(request).filter(gallery=person.gallery_id)

@@ -12,7 +12,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from common.uploads import UploadTooLarge
-from imports.uploads import uploads_folder
+from imports.places import uploads_folder
 from people.models import Gallery, SeveralFaces
 
 # What a browser sends in one go, without a way to continue after a broken connection.

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.actors import actor_of
-from common.admin import LongTableMixin, ReadOnlyAdmin, change_url, column, link
+from common.admin import LongTableMixin, ReadOnlyAdmin, as_key, change_url, column, link
 from imports.jobs import visible_jobs
 from imports.models import ImportItem, ImportJob
 
@@ -118,7 +118,7 @@ class ImportItemAdmin(LongTableMixin, ReadOnlyAdmin):
 
 def _job(request: HttpRequest) -> ImportJob | None:
     """The job whose files are listed, if it is one's."""
-    asked = request.GET.get("job", "")
-    if not asked.isdecimal() or len(asked) > 18:  # noqa: PLR2004 - what fits into a key
+    asked = as_key(request.GET.get("job", ""))
+    if asked is None:
         return None
-    return visible_jobs(actor_of(request.user)).filter(pk=int(asked)).first()
+    return visible_jobs(actor_of(request.user)).filter(pk=asked).first()

@@ -18,7 +18,8 @@ def judged(number: int, found: Found, limits: Limits) -> Numbered:
     raw, size, key, fault = found
     wrong = names.fault(raw)
     if wrong is not None:
-        return Refused(number, names.shown(raw[: names.LONGEST]), key, *wrong)
+        # Its key may be its name; nobody reads it any more.
+        return Refused(number, names.shown(raw[: names.LONGEST]), names.shown(key), *wrong)
     name = names.shown(names.tidied(raw))
     if names.is_ignored(name):
         return Ignored(number, name, key, "hidden")

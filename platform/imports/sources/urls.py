@@ -1,5 +1,6 @@
 """A list of web addresses, a line each. Off unless IMPORT_URLS says otherwise."""
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,9 @@ from .web import BAD_URL, Web
 
 LONGEST_URL = 2000
 """Characters of an address; servers take no longer ones."""
+
+# Of which no address has any, and U+0000 is kept by no database.
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
 
 
 class UrlSource(Closing):
@@ -64,7 +68,7 @@ class UrlSource(Closing):
 
 
 def _found(url: str, *, is_whole: bool) -> Found:
-    fault: Fault | None = None if is_whole else BAD_URL
+    fault: Fault | None = BAD_URL if _CONTROL.search(url) or not is_whole else None
     try:
         parts = urlsplit(url)
         name = f"{parts.hostname or ''}{unquote(parts.path)}".strip("/")
