@@ -54,7 +54,7 @@ class Records:
         url = self._stack.env["DATABASE_URL"]
         if not url:
             file = self._stack.var / "likeness.sqlite3"
-            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=30)) as link:
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as link:
                 return link.execute(sql).fetchall()
         import psycopg
 
@@ -115,8 +115,11 @@ def stopped_in_the_middle(
     def caught() -> psutil.Process | None:
         victim = process()
         victim.suspend()
-        if is_in_the_middle():
-            return victim
+        try:
+            if is_in_the_middle():
+                return victim
+        except sqlite3.OperationalError:
+            pass  # suspended while it held the file's own lock: nobody reads then
         victim.resume()
         return None
 
