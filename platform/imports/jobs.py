@@ -129,6 +129,7 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
         raise Conflict(
             f"An import that is {job.state} can't be told to {step}.", code="import_state"
         )
+    _count_idle(job)
     job.state, job.code, job.text = then, "", ""
     if step == "start":
         job.started_at = timezone.now()
@@ -142,6 +143,13 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     return job
 
 
+def _count_idle(job: ImportJob) -> None:
+    """As it leaves a state in which it stood still: its rate is that of its work."""
+    if job.started_at is not None and (stopped := job.stopped_at) is not None:
+        since = max(stopped, job.started_at)
+        job.idle_seconds += max((timezone.now() - since).total_seconds(), 0.0)
+
+
 @transaction.atomic
 def retry_failed(actor: Actor, job: ImportJob) -> int:
     """Try the files once more that failed three times. Returns how many."""
@@ -153,6 +161,7 @@ def retry_failed(actor: Actor, job: ImportJob) -> int:
         state=ItemState.WAITING, code="", text="", attempts=0
     )
     if count and job.state == JobState.DONE:
+        _count_idle(job)
         job.state, job.finished_at = JobState.RUNNING, None
         job.save()
     note(actor, "import.retry", job, files=count)
@@ -222,10 +231,8 @@ def _progress(job: ImportJob, counts: dict[str, int]) -> Progress:
 
 
 def _rate(job: ImportJob, done: int) -> float | None:
-    if job.started_at is None or not done:
-        return None
-    end = job.finished_at or timezone.now()
-    return done / max((end - job.started_at).total_seconds(), 0.001)
+    seconds = job.seconds_at_work
+    return done / max(seconds, 0.001) if done and seconds is not None else None
 
 
 def waiting_jobs() -> QuerySet[ImportJob]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 from openpyxl import load_workbook
 
 from audit.models import AuditEntry
@@ -56,6 +58,13 @@ def archive(tmp_path: Path, lfw: Lfw) -> Path:
 
 def made(gallery: Gallery, path: Path, **fields: Any) -> ImportJob:
     return make_job(SYSTEM, gallery, {"kind": "archive", "path": str(path)}, LAYOUT, **fields)
+
+
+def hours_ago(job: ImportJob, hours: int) -> ImportJob:
+    """As if it had been changed so many hours ago."""
+    then = timezone.now() - timedelta(hours=hours)
+    ImportJob.objects.filter(pk=job.pk).update(updated_at=then)
+    return ImportJob.objects.get(pk=job.pk)
 
 
 def finished(job: ImportJob) -> ImportJob:
@@ -300,3 +309,24 @@ def test_who_may_do_what(gallery: Gallery, archive: Path) -> None:
     assert list(acts) == ["import.make", "import.start"]
     assert Person.objects.count() == 3
     assert ImportItem.objects.filter(state=ItemState.ENROLLED).count() == 7
+
+
+def test_the_rate_is_that_of_the_hours_in_which_it_worked(gallery: Gallery) -> None:
+    job = ImportJob.objects.create(
+        gallery=gallery, state=JobState.RUNNING, source={"kind": "archive"}, layout=LAYOUT,
+        started_at=timezone.now() - timedelta(hours=10), listed=True,
+    )  # fmt: skip
+    states = [ItemState.ENROLLED] * 36 + [ItemState.WAITING] * 72
+    ImportItem.objects.bulk_create(
+        ImportItem(job=job, number=number, name="x", state=state)
+        for number, state in enumerate(states)
+    )
+    job = hours_ago(change(SYSTEM, job, "pause"), 9)
+    assert progress(job).rate == pytest.approx(0.01, rel=0.01)  # and no less as hours go by
+    assert progress(job).seconds_left is None
+    job = change(SYSTEM, job, "cancel")
+    assert progress(job).rate == pytest.approx(0.01, rel=0.01)
+    job = change(SYSTEM, job, "resume")
+    found = progress(job)
+    assert found.rate == pytest.approx(0.01, rel=0.01)
+    assert found.seconds_left == pytest.approx(7200, rel=0.01)
