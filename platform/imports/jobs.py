@@ -127,7 +127,8 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     allowed, then = STEPS[step]
     if job.state not in allowed:
         raise Conflict(
-            f"An import that is {job.state} can't be told to {step}.", code="import_state"
+            f"An import that is {job.state} can't be told to {step}. {_advice(job)}",
+            code="import_state",
         )
     _count_idle(job)
     job.state, job.code, job.text = then, "", ""
@@ -141,6 +142,16 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     note(actor, f"import.{step}", job)
     enqueue_on_commit(WORK_ON_IMPORTS)
     return job
+
+
+def _advice(job: ImportJob) -> str:
+    """What can be done with it now."""
+    if job.state == JobState.UPLOADING:
+        return "Send what is missing, and say that it is uploaded."
+    if job.state == JobState.PLANNING:
+        return "Ask again once it is planned."
+    steps = [step for step, (states, _) in STEPS.items() if job.state in states]
+    return f"It can be told to {' or '.join(steps)}." if steps else "Make another one."
 
 
 def _count_idle(job: ImportJob) -> None:

@@ -27,16 +27,16 @@ from .errors import MISSING_COLUMNS, UnusableManifest
 from .jobs import SENT, SENT_KINDS, awaits_source, change, lock_job, make_job, note
 from .manifest import SENT_SUFFIX
 from .models import ImportJob, JobState
+from .names import SENT_SUFFIX as ARCHIVE_SUFFIX
 from .sources.urls import LONGEST_URL
 
-_SUFFIX = ".archive"
 # The most that is taken at once: it is in memory meanwhile.
 PIECE = 16 * 1024 * 1024
 
 
 def upload_path(job: ImportJob) -> Path:
     """Where an archive or a list that is sent is collected: out of the web server's reach."""
-    return uploads_folder() / f"{job.public_id.hex}{_SUFFIX}"
+    return uploads_folder() / f"{job.public_id.hex}{ARCHIVE_SUFFIX}"
 
 
 def manifest_path(job: ImportJob) -> Path:
@@ -224,7 +224,9 @@ def remove_old_uploads() -> int:
     over = ImportJob.objects.filter(finished_at__lt=timezone.now() - KEPT)
     kept = ImportJob.objects.exclude(pk__in=over.values("pk"))
     names = {each.hex for each in kept.values_list("public_id", flat=True)}
-    sent = [path for path in uploads_folder().glob("*") if path.suffix in (_SUFFIX, SENT_SUFFIX)]
+    sent = [
+        path for path in uploads_folder().glob("*") if path.suffix in (ARCHIVE_SUFFIX, SENT_SUFFIX)
+    ]
     old = [path for path in sent if path.stem not in names]
     for path in old:
         path.unlink(missing_ok=True)

@@ -330,3 +330,13 @@ def test_the_rate_is_that_of_the_hours_in_which_it_worked(gallery: Gallery) -> N
     found = progress(job)
     assert found.rate == pytest.approx(0.01, rel=0.01)
     assert found.seconds_left == pytest.approx(7200, rel=0.01)
+
+
+def test_lines_without_a_file_stand_at_the_end_of_a_report(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    job = made(gallery, tmp_path / "a.zip")
+    for number, line, name in ((None, 9, "missing.jpg"), (1, 3, "1.jpg"), (0, None, "0.jpg")):
+        ImportItem.objects.create(job=job, number=number, line=line, name=name)
+    names = [line.split(",")[2] for line in report.as_csv(job)]
+    assert names == ["file", "0.jpg", "1.jpg", "missing.jpg"]
