@@ -31,6 +31,8 @@ _KNOWN = (FILE, ID, NAME, SEVERAL)
 # Of a table that was sent: a name of ours, which says nothing to whoever sent it.
 SENT_SUFFIX = ".manifest"
 _SENT_NAME = "the manifest"
+# The code of a file that no line names.
+NOT_IN_MANIFEST = "not_in_manifest"
 _LONGEST_CELL = 10_000
 _PACKED = b"PK\3\4"  # how a workbook begins
 
@@ -238,7 +240,7 @@ class Finding:
         index = self._manifest.index(entry.name, self._base)
         if index is None:
             return entry.refused(
-                Fault("not_in_manifest", f"No line of {self._manifest.name} names it.")
+                Fault(NOT_IN_MANIFEST, f"No line of {self._manifest.name} names it.")
             )
         if self._is_used[index]:
             return entry.refused(
