@@ -10,7 +10,7 @@ import signal
 import time
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +48,7 @@ RESUMED = (JobState.PAUSED, JobState.CANCELLED, JobState.FAILED)
 EXPLAINED = (ItemState.REVIEW, ItemState.REJECTED, ItemState.FAILED)
 REPORTS = (".csv", ".xlsx")
 _NAMED_GALLERIES = 10
+_STOPPING = "Stopping after the files in hand"
 
 
 class Command(BaseCommand):
@@ -298,11 +299,12 @@ def _follow(console: Console, job: ImportJob) -> None:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}"),
     )  # fmt: skip
+    bar = Progress(*columns, console=console, disable=not console.is_terminal)
+    task = bar.add_task("Importing", total=None, pace="")
     with (
-        Progress(*columns, console=console, disable=not console.is_terminal) as bar,
-        _interruptible() as interrupted,
+        bar,
+        _interruptible(lambda: bar.update(task, description=_STOPPING)) as interrupted,
     ):
-        task = bar.add_task("Importing", total=None, pace="")
 
         def is_stopped() -> bool:
             _show_progress(job, bar, task, is_ending=bool(interrupted))
@@ -318,7 +320,7 @@ def _follow(console: Console, job: ImportJob) -> None:
 def _show_progress(job: ImportJob, bar: Progress, task: TaskID, *, is_ending: bool) -> None:
     job.refresh_from_db()
     counts = progress(job)
-    words = "Stopping after the files in hand" if is_ending else _results(counts) or "Importing"
+    words = _STOPPING if is_ending else _results(counts) or "Importing"
     total = counts.files if job.listed else None
     done = counts.files - counts.waiting - counts.working
     bar.update(task, completed=done, total=total, pace=_pace(counts), description=words)
@@ -337,10 +339,15 @@ def _pace(counts: Counts) -> str:
 
 
 @contextmanager
-def _interruptible() -> Iterator[list[bool]]:
-    """Ctrl-C ends after the chunk in hand."""
+def _interruptible(say_so: Callable[[], None]) -> Iterator[list[bool]]:
+    """Ctrl-C ends after the chunk in hand, which may take a while: it is said at once."""
     pressed: list[bool] = []
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+
+    def press(*_: object) -> None:
+        pressed.append(True)
+        say_so()
+
+    before = signal.signal(signal.SIGINT, press)
     try:
         yield pressed
     finally:
