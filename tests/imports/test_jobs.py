@@ -14,10 +14,11 @@ import pytest
 from django.utils import timezone
 from openpyxl import load_workbook
 
+from accounts.actors import Actor
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound
 from enrolment.services import erase
-from imports import report, working
+from imports import report, undoing, working
 from imports.jobs import change, job_for, make_job, progress, release_held_by, retry_failed
 from imports.models import ImportItem, ImportJob, ItemState, JobState
 from imports.working import claim, work
@@ -340,3 +341,22 @@ def test_lines_without_a_file_stand_at_the_end_of_a_report(
         ImportItem.objects.create(job=job, number=number, line=line, name=name)
     names = [line.split(",")[2] for line in report.as_csv(job)]
     assert names == ["file", "0.jpg", "1.jpg", "missing.jpg"]
+
+
+def test_two_who_undo_the_same_job_don_t_stop_each_other(
+    gallery: Gallery, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line helps the worker: whoever it is about to erase may be gone just then."""
+    job = imported(gallery, archive)
+
+    gone = [NotFound("person")]
+
+    def another_was_faster(actor: Actor, person: Person) -> None:
+        if gone:
+            raise gone.pop()
+        erase(actor, person)
+
+    monkeypatch.setattr(undoing, "erase", another_was_faster)
+    change(SYSTEM, job, "undo")
+    assert finished(job).state == JobState.UNDONE
+    assert not Person.objects.exists()
