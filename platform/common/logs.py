@@ -11,6 +11,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -68,6 +69,19 @@ def formatter(kind: str) -> logging.Formatter:
             structlog.processors.JSONRenderer() if as_json else render_line,
         ],
     )
+
+
+@contextmanager
+def only_warnings() -> Iterator[None]:
+    """Leave out what is less than a warning, for a command that draws on the terminal."""
+    handlers = [(handler, handler.level) for handler in logging.getLogger().handlers]
+    for handler, level in handlers:
+        handler.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        for handler, level in handlers:
+            handler.setLevel(level)
 
 
 def cut_queries(_logger: Any, _method: str, event: EventDict) -> EventDict:

@@ -9,7 +9,12 @@ from django.core.validators import RegexValidator
 from django.db.models import QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import serializers, status
 from rest_framework.decorators import action
 from rest_framework.parsers import BaseParser
@@ -169,7 +174,7 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
     layout = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
-    plan = serializers.DictField(allow_null=True, read_only=True)
+    plan = serializers.SerializerMethodField()
 
     class Meta:
         model = ImportJob
@@ -188,6 +193,12 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
         """Without the place of a table on the server."""
         shown = {"manifest": "beside"} if job.layout.get("manifest") else {}
         return {**job.layout, **shown} if job.layout.get("manifest") != jobs.SENT else job.layout
+
+    @extend_schema_field(serializers.DictField(allow_null=True, read_only=True))
+    def get_plan(self, job: ImportJob) -> dict[str, Any] | None:
+        """Without the rows that the preview has: this is asked for every second."""
+        plan = job.plan or {}
+        return {key: plan[key] for key in plan if key != "understanding"} or None
 
     def get_progress(self, job: ImportJob) -> ProgressSerializer:
         """Counted now."""
@@ -269,10 +280,18 @@ def _too_large() -> NoReturn:
     raise TooLarge(f"A piece has at most {PIECE} bytes. Send smaller ones.")
 
 
+_OFFSET = serializers.IntegerField(
+    min_value=0, error_messages={"null": "Say at which byte this piece begins, as in ?offset=0."}
+)
+
+
 def _piece(request: Request, default: int | None = None) -> tuple[int, bytes]:
     """Where it goes, and the bytes."""
     asked = request.query_params.get("offset", default)
-    offset = serializers.IntegerField(min_value=0).run_validation(asked)
+    try:
+        offset = _OFFSET.run_validation(asked)
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({"offset": error.detail}) from error
     return offset, request.data if isinstance(request.data, bytes) else b""
 
 

@@ -133,8 +133,10 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     allowed, then = STEPS[step]
     if job.state not in allowed:
         raise Conflict(
-            f"An import that is {job.state} can't be told to {step}.", code="import_state"
+            f"An import that is {job.state} can't be told to {step}. {_advice(job)}",
+            code="import_state",
         )
+    _count_idle(job)
     job.state, job.code, job.text = then, "", ""
     if step == "start":
         job.started_at = timezone.now()
@@ -149,6 +151,23 @@ def change(actor: Actor, job: ImportJob, step: str) -> ImportJob:
     return job
 
 
+def _advice(job: ImportJob) -> str:
+    """What can be done with it now."""
+    if job.state == JobState.UPLOADING:
+        return "Send what is missing, and say that it is uploaded."
+    if job.state == JobState.PLANNING:
+        return "Ask again once it is planned."
+    steps = [step for step, (states, _) in STEPS.items() if job.state in states]
+    return f"It can be told to {' or '.join(steps)}." if steps else "Make another one."
+
+
+def _count_idle(job: ImportJob) -> None:
+    """As it leaves a state in which it stood still: its rate is that of its work."""
+    if job.started_at is not None and (stopped := job.stopped_at) is not None:
+        since = max(stopped, job.started_at)
+        job.idle_seconds += max((timezone.now() - since).total_seconds(), 0.0)
+
+
 @transaction.atomic
 def retry_failed(actor: Actor, job: ImportJob) -> int:
     """Try the files once more that failed three times. Returns how many."""
@@ -160,6 +179,7 @@ def retry_failed(actor: Actor, job: ImportJob) -> int:
         state=ItemState.WAITING, code="", text="", attempts=0
     )
     if count and job.state == JobState.DONE:
+        _count_idle(job)
         job.state, job.finished_at = JobState.RUNNING, None
         job.save()
     note(actor, "import.retry", job, files=count)
@@ -229,10 +249,8 @@ def _progress(job: ImportJob, counts: dict[str, int]) -> Progress:
 
 
 def _rate(job: ImportJob, done: int) -> float | None:
-    if job.started_at is None or not done:
-        return None
-    end = job.finished_at or timezone.now()
-    return done / max((end - job.started_at).total_seconds(), 0.001)
+    seconds = job.seconds_at_work
+    return done / max(seconds, 0.001) if done and seconds is not None else None
 
 
 def waiting_jobs() -> QuerySet[ImportJob]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Protocol
 
 from .limits import Limits, of_settings
-from .manifest import Manifest, read_manifest, read_manifest_beside
-from .names import PHOTOS, Fault, suffix
+from .manifest import NOT_IN_MANIFEST, Finding, Manifest, read_manifest, read_manifest_beside
+from .names import PHOTOS, TABLES, Fault, suffix
 from .people import Planned, Result, Understood, id_fault, tidy_id
 from .sources import Entry, Ignored, Listed, Refused, Source
 
@@ -93,10 +93,21 @@ class ByManifest:
             if not isinstance(each, Entry):
                 yield each
             elif each.name == self.file:
-                yield Ignored(each.number, each.name, each.key, "manifest")
+                yield _ignored(each)
             else:
-                yield found.planned(each)
+                yield self._planned(each, found)
         yield from found.left()
+
+    def _planned(self, entry: Entry, found: Finding) -> Result:
+        """A table is no photo that was forgotten: most often it is the one that was sent."""
+        result = found.planned(entry)
+        is_unnamed = isinstance(result, Refused) and result.code == NOT_IN_MANIFEST
+        is_other_table = not self.file and suffix(entry.name) in TABLES
+        return _ignored(entry) if is_unnamed and is_other_table else result
+
+
+def _ignored(table: Entry) -> Ignored:
+    return Ignored(table.number, table.name, table.key, "manifest")
 
 
 def _named(entry: Entry, text: str, name: str) -> Result:

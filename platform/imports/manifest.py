@@ -30,6 +30,9 @@ FILE, ID, NAME, SEVERAL = "file", "external_id", "name", "several_faces"
 _KNOWN = (FILE, ID, NAME, SEVERAL)
 # Of a table that was sent: a name of ours, which says nothing to whoever sent it.
 SENT_SUFFIX = ".manifest"
+_SENT_NAME = "the manifest"
+# The code of a file that no line names.
+NOT_IN_MANIFEST = "not_in_manifest"
 _LONGEST_CELL = 10_000
 _PACKED = b"PK\3\4"  # how a workbook begins
 
@@ -237,7 +240,7 @@ class Finding:
         index = self._manifest.index(entry.name, self._base)
         if index is None:
             return entry.refused(
-                Fault("not_in_manifest", f"No line of {self._manifest.name} names it.")
+                Fault(NOT_IN_MANIFEST, f"No line of {self._manifest.name} names it.")
             )
         if self._is_used[index]:
             return entry.refused(
@@ -263,14 +266,22 @@ def read_manifest_beside(path: Path, limits: Limits) -> Manifest:
     Raises:
         UnusableManifest: it can't be read, or lacks a column that is needed.
     """
-    name = "the manifest" if path.suffix == SENT_SUFFIX else path.name
+    name = _SENT_NAME if path.suffix == SENT_SUFFIX else path.name
     with suppress(OSError):
         if path.stat().st_size > limits.manifest_bytes:
-            raise _too_large(name, limits)
+            raise UnusableManifest(_begun(_too_large(name, limits).detail))
     try:
         return Manifest(_table(name, lambda: path.open("rb")), name, limits)
+    except UnusableManifest as error:
+        raise UnusableManifest(_begun(error.detail), code=error.code) from error
     except OSError as error:
-        raise UnusableManifest(f"{name} can't be read: {error.strerror}.") from error
+        raise UnusableManifest(_begun(f"{name} can't be read: {error.strerror}.")) from error
+
+
+def _begun(sentence: str) -> str:
+    """With a capital letter where it begins with our own name for a table that was sent."""
+    is_ours = sentence.startswith(f"{_SENT_NAME} ")
+    return sentence[0].upper() + sentence[1:] if is_ours else sentence
 
 
 def read_manifest(source: Source, limits: Limits) -> tuple[Manifest, str]:
@@ -321,7 +332,8 @@ def _header(cells: list[str], name: str) -> list[tuple[str, str]]:
     keys = [key for key, _ in header if key]
     if missing := [column for column in (FILE, ID) if column not in keys]:
         raise UnusableManifest(
-            f"{name} has no column {' and no column '.join(missing)} in its first line.",
+            f"{name} has no column {' and no column '.join(missing)} in its first line, which "
+            "names the columns. Rename or add what is missing.",
             code=MISSING_COLUMNS,
         )
     if len(set(keys)) < len(keys):

@@ -1,7 +1,10 @@
 """Import jobs, and what becomes of each of their files."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from common.leases import Leased
 from common.models import PublicModel
@@ -14,7 +17,7 @@ ACTOR_LENGTH = 80
 class JobState(models.TextChoices):
     """The life of a job."""
 
-    UPLOADING = "uploading", "Uploading: its archive is on its way"
+    UPLOADING = "uploading", "Uploading: its archive, list or table is on its way"
     PLANNING = "planning", "Planning: a worker looks at what it has"
     PLANNED = "planned", "Planned: waits for somebody to start it"
     RUNNING = "running", "Running"
@@ -52,6 +55,9 @@ class ImportJob(PublicModel):
     text = models.TextField(blank=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
+    idle_seconds = models.FloatField(
+        default=0.0, db_default=0.0, help_text="Since its start, in which nobody was to work on it."
+    )
 
     class Meta:
         constraints = [
@@ -71,6 +77,19 @@ class ImportJob(PublicModel):
 
     def __str__(self) -> str:
         return f"import {self.public_id}"
+
+    @property
+    def stopped_at(self) -> datetime | None:
+        """When it was paused, cancelled, given up or done, if it is that now."""
+        return self.updated_at if self.state == JobState.PAUSED else self.finished_at
+
+    @property
+    def seconds_at_work(self) -> float | None:
+        """Since its start, without the time in which it stood still; None before."""
+        if self.started_at is None:
+            return None
+        whole = (self.stopped_at or timezone.now()) - self.started_at
+        return max(whole.total_seconds() - self.idle_seconds, 0.0)
 
 
 class ItemState(models.TextChoices):

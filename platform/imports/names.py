@@ -6,6 +6,7 @@ that has it was made to harm, or because nobody could be told what it means.
 
 import re
 import unicodedata
+from pathlib import Path
 from typing import NamedTuple
 
 LONGEST = 1000
@@ -14,6 +15,8 @@ LONGEST = 1000
 PHOTOS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".avif", ".heic", ".heif"}
 )
+ARCHIVE_SUFFIX = ".archive"
+"""Of what was sent: a name of ours, which says nothing to whoever sent it."""
 TABLES = frozenset({".csv", ".tsv", ".xlsx"})
 _ARCHIVES = frozenset(
     {".zip", ".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".gz", ".bz2", ".xz", ".zst", ".lz4"}
@@ -31,6 +34,11 @@ class Fault(NamedTuple):
 
     code: str
     sentence: str
+
+
+def source_name(path: Path) -> str:
+    """What a sentence calls the file that something is imported from."""
+    return "What was sent" if path.suffix == ARCHIVE_SUFFIX else path.name
 
 
 def fault(name: str) -> Fault | None:

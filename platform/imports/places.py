@@ -6,8 +6,7 @@ from django.conf import settings
 
 from .manifest import SENT_SUFFIX
 from .models import ImportJob
-
-ARCHIVE_SUFFIX = ".archive"
+from .names import ARCHIVE_SUFFIX
 
 
 def uploads_folder() -> Path:

@@ -84,7 +84,7 @@ def measured_rate(model: str) -> float | None:
         photos=Count("items", filter=computed)
     )
     rates = [
-        job.photos / (job.finished_at - job.started_at).total_seconds()  # type: ignore[operator]
+        job.photos / max(job.seconds_at_work or 0.0, 0.001)
         for job in counted.order_by("-finished_at")
         if job.photos >= ENOUGH_PHOTOS
     ]

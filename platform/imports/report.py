@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
+from django.db.models import F
+
 from common.cells import harmless
 
 from .models import ImportItem, ImportJob
@@ -51,7 +53,11 @@ def as_xlsx(job: ImportJob) -> bytes:
 
 
 def _items(job: ImportJob) -> Iterator[ImportItem]:
-    items = job.items.select_related("person", "photo").order_by("number", "line", "pk")
+    items = job.items.select_related("person", "photo").order_by(
+        F("number").asc(nulls_last=True),
+        "line",
+        "pk",  # lines without a file come last
+    )
     return items.iterator(chunk_size=_READ_AT_ONCE)
 
 

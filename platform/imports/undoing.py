@@ -35,7 +35,8 @@ def undo_some(job: ImportJob) -> None:
     people = job.items.filter(made_person=True, person__isnull=False)
     several = list(people.select_related("person__gallery").order_by("pk")[:AT_ONCE])
     for item in several:
-        _remove_person(item)
+        with suppress(NotFound):  # erased in the same moment, by whoever undoes it, too
+            _remove_person(item)
     if not several:
         ImportJob.objects.filter(pk=job.pk, state=JobState.UNDOING).update(
             state=JobState.UNDONE, finished_at=timezone.now()

@@ -30,7 +30,8 @@ from .errors import MISSING_COLUMNS, UnusableManifest
 from .jobs import SENT, SENT_KINDS, awaits_source, change, lock_job, make_job, note
 from .manifest import SENT_SUFFIX
 from .models import ImportJob, JobState
-from .places import ARCHIVE_SUFFIX, arrived, manifest_path, size_of, upload_path, uploads_folder
+from .names import ARCHIVE_SUFFIX
+from .places import arrived, manifest_path, size_of, upload_path, uploads_folder
 from .sources.urls import LONGEST_URL
 
 # The most that is taken at once: it is in memory meanwhile.

@@ -32,7 +32,7 @@ def test_the_demo_runs_before_anything_else_ever_did(tmp_path: Path) -> None:
 
 
 def test_a_command_says_that_the_database_is_not_set_up(tmp_path: Path) -> None:
-    for command in (["api_key", "main"], ["reconcile"]):
+    for command in (["api_key", "main"], ["reconcile"], ["bootstrap"]):
         done = manage(tmp_path, *command)
         assert done.returncode == 1
         (line,) = done.stderr.strip().splitlines()

@@ -27,6 +27,7 @@ from tests.pages import acts, queries, signed_in, told
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media")]
 JOBS, ITEMS = "/admin/imports/importjob/", "/admin/imports/importitem/"
+ADVICE = "Send what is missing, and say that it is uploaded."
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +196,7 @@ def test_what_can_t_be_done_is_told_and_changes_nothing(
 ) -> None:
     job = make_job(actor_of(site_admin), gallery, {"kind": "archive"}, {"kind": "folders"})
     for name, words in (
-        ("start", "An import that is uploading can't be told to start."),
+        ("start", f"An import that is uploading can't be told to start. {ADVICE}"),
         ("retry", "The import is uploading."),
     ):
         assert told(step(browser, job, name))[-1] == words
@@ -203,7 +204,7 @@ def test_what_can_t_be_done_is_told_and_changes_nothing(
     for name in ("undo", "nonsense", ""):
         assert told(step(browser, job, name)) == []
     refused = browser.post(f"{JOBS}{job.pk}/undo/", {"confirmed": "yes"})
-    assert told(refused)[-1] == "An import that is uploading can't be told to undo."
+    assert told(refused)[-1] == f"An import that is uploading can't be told to undo. {ADVICE}"
     assert ImportJob.objects.get().state == JobState.UPLOADING
     assert told(step(browser, ImportJob(pk=99), "start"))[-1].startswith("There is no import")
     assert browser.get(f"{JOBS}99/state/").status_code == 404

@@ -279,7 +279,7 @@ def test_a_manifest_comes_beside_a_folder(
     operator.post(f"{IMPORTS}/{job['id']}/uploaded")
     failed = shown(operator, job["id"])
     assert (failed["state"], failed["code"]) == ("failed", "missing_columns")
-    assert failed["text"].startswith("the manifest has no column external_id")
+    assert failed["text"].startswith("The manifest has no column external_id in its first line")
     large = send(operator, job["id"], b"x" * 201)
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
     assert shown(operator, job["id"])["state"] == "failed"
@@ -319,3 +319,33 @@ def test_others_see_nothing_of_it(client_of: Client, gallery: Gallery, archive: 
     assert made(client_of(gallery, Role.VIEWER), gallery).status_code == 403
     empty = client_of(gallery, Role.OPERATOR).post(f"{IMPORTS}/{job}/uploaded")
     assert (empty.status_code, empty.json()["code"]) == (422, "empty_file")
+
+
+def test_what_is_no_archive_is_told_without_a_name_of_ours(
+    operator: APIClient, gallery: Gallery
+) -> None:
+    job = made(operator, gallery).json()["id"]
+    without = operator.put(
+        f"{IMPORTS}/{job}/archive", b"x", content_type="application/octet-stream"
+    ).json()
+    assert without["errors"] == {
+        "offset": ["Say at which byte this piece begins, as in ?offset=0."]
+    }
+    put(operator, job, 0, b"file;external_id\n")
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    failed = shown(operator, job)
+    said = "What was sent is no ZIP or TAR archive, or is damaged from its start."
+    assert (failed["state"], failed["text"]) == ("failed", said)
+    refused = operator.post(f"{IMPORTS}/{job}/start").json()["detail"]
+    assert refused == "An import that is failed can't be told to start. It can be told to resume."
+
+
+def test_a_job_is_shown_without_the_rows_of_its_preview(
+    operator: APIClient, gallery: Gallery, archive: bytes
+) -> None:
+    job = made(operator, gallery).json()["id"]
+    put(operator, job, 0, archive)
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    plan = shown(operator, job)["plan"]
+    assert plan["photos"] > 0
+    assert "understanding" not in plan

@@ -72,13 +72,14 @@ def test_only_under_a_root(root: Path, tmp_path: Path) -> None:
         root / "..",
         root / "../secret",
         root / "out",
-        root / "none",
         Path("/etc"),
         Path(f"{root}\0"),
     ):
         with pytest.raises(SourceNotAllowed) as caught:
             FolderSource(path, [root], LIMITS)
         assert caught.value.code == "source_not_allowed"
+    with pytest.raises(UnusableSource, match=r"There is no folder .*/none on the server"):
+        FolderSource(root / "none", [root], LIMITS)
     with pytest.raises(UnusableSource, match=r"b\.jpg can't be read"):
         FolderSource(root / "b.jpg", [root], LIMITS)
 

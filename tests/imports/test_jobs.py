@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import zipfile
 from collections import Counter
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 from openpyxl import load_workbook
 
+from accounts.actors import Actor
 from audit.models import AuditEntry
 from common.errors import Conflict, Forbidden, NotFound
 from enrolment.services import erase
-from imports import report, working
+from imports import report, undoing, working
 from imports.jobs import change, job_for, make_job, progress, release_held_by, retry_failed
 from imports.models import ImportItem, ImportJob, ItemState, JobState
 from imports.working import claim, work
@@ -56,6 +59,13 @@ def archive(tmp_path: Path, lfw: Lfw) -> Path:
 
 def made(gallery: Gallery, path: Path, **fields: Any) -> ImportJob:
     return make_job(SYSTEM, gallery, {"kind": "archive", "path": str(path)}, LAYOUT, **fields)
+
+
+def hours_ago(job: ImportJob, hours: int) -> ImportJob:
+    """As if it had been changed so many hours ago."""
+    then = timezone.now() - timedelta(hours=hours)
+    ImportJob.objects.filter(pk=job.pk).update(updated_at=then)
+    return ImportJob.objects.get(pk=job.pk)
 
 
 def finished(job: ImportJob) -> ImportJob:
@@ -300,3 +310,53 @@ def test_who_may_do_what(gallery: Gallery, archive: Path) -> None:
     assert list(acts) == ["import.make", "import.start"]
     assert Person.objects.count() == 3
     assert ImportItem.objects.filter(state=ItemState.ENROLLED).count() == 7
+
+
+def test_the_rate_is_that_of_the_hours_in_which_it_worked(gallery: Gallery) -> None:
+    job = ImportJob.objects.create(
+        gallery=gallery, state=JobState.RUNNING, source={"kind": "archive"}, layout=LAYOUT,
+        started_at=timezone.now() - timedelta(hours=10), listed=True,
+    )  # fmt: skip
+    states = [ItemState.ENROLLED] * 36 + [ItemState.WAITING] * 72
+    ImportItem.objects.bulk_create(
+        ImportItem(job=job, number=number, name="x", state=state)
+        for number, state in enumerate(states)
+    )
+    job = hours_ago(change(SYSTEM, job, "pause"), 9)
+    assert progress(job).rate == pytest.approx(0.01, rel=0.01)  # and no less as hours go by
+    assert progress(job).seconds_left is None
+    job = change(SYSTEM, job, "cancel")
+    assert progress(job).rate == pytest.approx(0.01, rel=0.01)
+    job = change(SYSTEM, job, "resume")
+    found = progress(job)
+    assert found.rate == pytest.approx(0.01, rel=0.01)
+    assert found.seconds_left == pytest.approx(7200, rel=0.01)
+
+
+def test_lines_without_a_file_stand_at_the_end_of_a_report(
+    gallery: Gallery, tmp_path: Path
+) -> None:
+    job = made(gallery, tmp_path / "a.zip")
+    for number, line, name in ((None, 9, "missing.jpg"), (1, 3, "1.jpg"), (0, None, "0.jpg")):
+        ImportItem.objects.create(job=job, number=number, line=line, name=name)
+    names = [line.split(",")[2] for line in report.as_csv(job)]
+    assert names == ["file", "0.jpg", "1.jpg", "missing.jpg"]
+
+
+def test_two_who_undo_the_same_job_don_t_stop_each_other(
+    gallery: Gallery, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line helps the worker: whoever it is about to erase may be gone just then."""
+    job = imported(gallery, archive)
+
+    gone = [NotFound("person")]
+
+    def another_was_faster(actor: Actor, person: Person) -> None:
+        if gone:
+            raise gone.pop()
+        erase(actor, person)
+
+    monkeypatch.setattr(undoing, "erase", another_was_faster)
+    change(SYSTEM, job, "undo")
+    assert finished(job).state == JobState.UNDONE
+    assert not Person.objects.exists()

@@ -206,7 +206,7 @@ def test_a_size_below_zero_is_damage(tmp_path: Path) -> None:
 def test_what_is_no_archive(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(data)
-    with pytest.raises(UnusableSource, match=r"^a\.tar is no TAR archive"):
+    with pytest.raises(UnusableSource, match=r"^a\.tar is no ZIP or TAR archive"):
         TarSource(path, LIMITS)
 
 

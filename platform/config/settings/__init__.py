@@ -314,6 +314,8 @@ LOGGING: dict[str, Any] = {
         # A line for each tick of the clock neither.
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
+        # Nor one for each message that came too late to matter.
+        "celery.worker.request": {"level": "WARNING"},
         "celery.worker": {"level": "INFO"},
         "celery.pool": {"level": "INFO"},
         # At DEBUG these write the values of rows, of pages and of a photo's own notes.

@@ -88,8 +88,8 @@ def _pace(job: ImportJob, found: Progress) -> str:
     parts = [rate_words(found.rate)] if job.state in (JobState.RUNNING, JobState.DONE) else []
     if found.seconds_left:
         parts.append(f"about {duration(found.seconds_left)} left")
-    if job.state == JobState.DONE and job.started_at and job.finished_at:
-        parts.append(f"took {duration((job.finished_at - job.started_at).total_seconds())}")
+    if job.state == JobState.DONE and (seconds := job.seconds_at_work) is not None:
+        parts.append(f"took {duration(seconds)}")
     return ", ".join(part for part in parts if part)
 
 

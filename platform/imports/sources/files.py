@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from imports.errors import UnusableSource
+from imports.names import source_name
 
 _CHUNK = 1 << 20
 
@@ -21,7 +22,7 @@ class RandomFile:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             self.size = os.fstat(self._fd).st_size
         except OSError as error:
-            raise UnusableSource(f"{path.name} can't be read: {error.strerror}.") from error
+            raise UnusableSource(f"{source_name(path)} can't be read: {error.strerror}.") from error
 
     def at(self, place: int, count: int) -> bytes:
         """Up to `count` bytes from there on; none where the file can't be read."""

@@ -54,6 +54,9 @@ class FolderSource(Closing):
         """
         self._limits = limits
         self._fd = -1
+        check_root(path, roots)
+        if not os.path.exists(path):  # noqa: PTH110 - which raises where one may not look
+            raise UnusableSource(f"There is no folder {path} on the server.")
         root, parts = _under(path, roots)
         try:
             self._fd = _open_folder(os.open(root, os.O_RDONLY | os.O_DIRECTORY), parts)

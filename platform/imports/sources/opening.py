@@ -9,6 +9,7 @@ from django.conf import settings
 
 from imports.errors import SourceNotAllowed, UnusableSource
 from imports.limits import Limits, of_settings
+from imports.names import source_name
 
 from .base import Source
 from .bucket import BucketSource, check_bucket
@@ -102,7 +103,7 @@ def _is_zip(path: Path) -> bool:
     file = RandomFile(path)
     try:
         if not file.size:
-            raise UnusableSource(f"{path.name} is empty.")
+            raise UnusableSource(f"{source_name(path)} is empty.")
         if file.at(0, 4) in {LOCAL, CENTRAL, END}:
             return True
         is_tar = packing(file) is not None or file.at(_TAR_MARK_AT, 5) == _TAR_MARK

@@ -70,7 +70,10 @@ class TarSource(Closing):
         self._going: _Members | None = None
         if not isinstance(next(self._members(head=0), None), _Member) and not self._is_empty():
             self.close()
-            raise UnusableSource(f"{path.name} is no TAR archive, or is damaged from its start.")
+            # Whatever isn't a ZIP archive is opened as this.
+            raise UnusableSource(
+                f"{names.source_name(path)} is no ZIP or TAR archive, or is damaged from its start."
+            )
 
     @property
     def is_tape(self) -> bool:

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from imports.errors import UnusableSource
 from imports.limits import Limits
-from imports.names import Fault
+from imports.names import Fault, source_name
 
 from .base import Closing, Content, Entry, Listed
 from .judging import Found, numbered
@@ -41,7 +41,7 @@ class UrlSource(Closing):
             with path.open("rb") as file:
                 file.read(1)
         except OSError as error:
-            raise UnusableSource(f"{path.name} can't be read: {error.strerror}.") from error
+            raise UnusableSource(f"{source_name(path)} can't be read: {error.strerror}.") from error
 
     def listing(self, start: int = 0, *, head: int = 0) -> Iterator[Listed]:
         """All there is from number `start` on. Nothing is asked of any server."""

@@ -58,7 +58,9 @@ class ZipSource(Closing):
         self._directory = find_directory(self._file)
         if self._directory is None and next(salvaged(self._file, limits), None) is None:
             self.close()
-            raise UnusableSource(f"{path.name} is no ZIP archive, or is damaged from its start.")
+            raise UnusableSource(
+                f"{names.source_name(path)} is no ZIP archive, or is damaged from its start."
+            )
 
     def listing(self, start: int = 0, *, head: int = 0) -> Iterator[Listed]:
         """All there is from number `start` on."""

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from accounts.actors import system
 from accounts.services import create_first_administrator
+from common.database import require_database
 from enrolment.ledger import replay
 from enrolment.ledger_file import LedgerError
 from people.models import Gallery
@@ -22,6 +23,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        require_database()
         self._replay()
         actor = system("bootstrap")
         with transaction.atomic():
