@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 IMPORT_QUEUE = "imports"
 # Below everything that somebody waits for.
-NICENESS = 10
+NICENESS = 19
 _stopping = threading.Event()
 
 

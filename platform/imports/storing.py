@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from accounts.actors import system
 from audit.services import Entry, record_all
 from common.errors import StorageFull
 from common.queue import left_to_the_sweeper
+from common.storage import synced_together
 from embedder.images import ImageInfo
 from embedder.types import Face as FoundFace
 from enrolment.concluding import Found, conclude
@@ -159,9 +161,11 @@ def store(job: ImportJob, files: Sequence[Fresh], lease: UUID) -> None:
     saved: dict[str, Original] = {}
     used: set[UUID] = set()
     try:
-        for each in files:
-            if each.sha256 not in saved:
-                saved[each.sha256] = _saved(job, each)
+        with _no_full_disk(), synced_together():
+            for each in files:
+                if each.sha256 not in saved:
+                    intake = Intake(each.data, each.sha256, each.info)
+                    saved[each.sha256] = save_file(job.gallery, intake)
         with left_to_the_sweeper():
             used = _store(job, files, saved, lease)
     finally:
@@ -169,9 +173,10 @@ def store(job: ImportJob, files: Sequence[Fresh], lease: UUID) -> None:
         delete_files(each.file.name for each in saved.values() if each.public_id not in used)
 
 
-def _saved(job: ImportJob, fresh: Fresh) -> Original:
+@contextmanager
+def _no_full_disk() -> Iterator[None]:
     try:
-        return save_file(job.gallery, Intake(fresh.data, fresh.sha256, fresh.info))
+        yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
