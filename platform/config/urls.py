@@ -21,6 +21,7 @@ from imports.api import ImportItemViewSet, ImportViewSet
 from operations.api import metrics, readyz
 from operations.dashboard_api import DashboardView
 from people.api import GalleryViewSet, ModelsView
+from people.audit_api import AuditViewSet
 from people.key_api import KeyViewSet
 from people.member_api import MemberViewSet
 from people.session_api import OwnPasswordView, SessionView
@@ -41,6 +42,7 @@ router.register("imports", ImportViewSet)
 router.register("users", UserViewSet)
 router.register("members", MemberViewSet)
 router.register("keys", KeyViewSet)
+router.register("audit", AuditViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
