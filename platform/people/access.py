@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from accounts.access import require_site_admin as require_site_admin  # noqa: PLC0414 - shown here
 from accounts.actors import Actor
 from common.errors import Forbidden, NotFound
 
@@ -30,6 +31,14 @@ def galleries_where(actor: Actor, role: Role) -> QuerySet[Gallery]:
     return Gallery.objects.filter(
         id__in=_memberships(actor).filter(role__in=enough).values("gallery")
     )
+
+
+def roles_of(actor: Actor) -> list[tuple[Gallery, Role]]:
+    """The galleries that the actor sees, by name, each with what they are there. One query."""
+    if actor.is_site_admin:
+        return [(each, Role.ADMIN) for each in Gallery.objects.order_by("name", "pk")]
+    found = _memberships(actor).select_related("gallery").order_by("gallery__name", "gallery_id")
+    return [(each.gallery, Role(each.role)) for each in found]
 
 
 def gallery_for(actor: Actor, public_id: UUID, role: Role) -> Gallery:
@@ -93,12 +102,6 @@ def require_member(actor: Actor) -> None:
     """Raise Forbidden unless the actor has a role in some gallery."""
     if not actor.is_site_admin and not _memberships(actor).exists():
         raise Forbidden("This needs a role in a gallery; you have none.", code="role_needed")
-
-
-def require_site_admin(actor: Actor) -> None:
-    """Raise Forbidden unless the actor is a site administrator."""
-    if not actor.is_site_admin:
-        raise Forbidden("This needs a site administrator.", code="role_needed")
 
 
 def _memberships(actor: Actor) -> QuerySet[Membership]:
