@@ -3,6 +3,7 @@
 import logging
 from uuid import UUID
 
+from accounts import sign_in
 from common.idempotency import forget_old
 from common.queue import (
     ADMIT_PEOPLE,
@@ -102,15 +103,17 @@ def roll_up_searches() -> None:
 
 @app.task(name="maintenance.tidy")
 def tidy() -> None:
-    """Remove files without rows, and answers, batches and workers' rows older than a day.
+    """Remove files without rows, answers, batches and workers' rows older than a day, and failures
+    to sign in that count no more.
 
     And write to the ledger's file what could not be written when it happened.
     """
     sync()
     answers, old_batches = forget_old(), batches.forget_old()
-    lost, probes = forget_lost_workers(), forget_old_probes()
+    lost, probes, failures = forget_lost_workers(), forget_old_probes(), sign_in.forget_old()
     files = remove_orphan_files() + batches.remove_orphan_files() + remove_old_uploads()
     logger.info(
-        "removed %d files, %d remembered answers, %d batches, %d faces looked up, %d lost workers",
-        files, answers, old_batches, probes, lost,
+        "removed %d files, %d remembered answers, %d batches, %d faces looked up, %d lost workers, "
+        "%d sessions and failures to sign in",
+        files, answers, old_batches, probes, lost, failures,
     )  # fmt: skip

@@ -1,11 +1,16 @@
-"""How machines show who they are."""
+"""How machines show who they are, and browsers."""
 
+from http import HTTPStatus
 from typing import cast
 
+from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework import authentication
+from rest_framework.authentication import BaseAuthentication, CSRFCheck, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
+
+from common.errors import Problem
 
 from .models import ApiKey
 
@@ -34,6 +39,39 @@ class ApiKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """The challenge of a 401."""
         return KEYWORD
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The session of a browser that has signed in."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Raise a problem unless the request comes from a page of ours."""
+        check = CSRFCheck(lambda _: None)  # type: ignore[arg-type]
+        check.process_request(request)
+        reason = check.process_view(request, None, (), {})  # type: ignore[arg-type]
+        if reason:
+            raise Problem(
+                f"The request doesn't come from a page of this site ({reason}) Load the page "
+                f"again; programs send the cookie {settings.CSRF_COOKIE_NAME!r}, which "
+                "GET /api/v1/session sets, as the header X-CSRFToken too.",
+                code="csrf_failed",
+                status=HTTPStatus.FORBIDDEN,
+            )
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge of a 401, where browsers alone may ask."""
+        return "Session"
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The same, in the API's description."""
+
+    target_class = SessionAuthentication
+    name = "cookieAuth"
+
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
+        """A cookie."""
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -18,6 +18,7 @@ from identification.telemetry_api import TelemetryView
 from imports.api import ImportItemViewSet, ImportViewSet
 from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
+from people.session_api import OwnPasswordView, SessionView
 from photos.api import FaceViewSet
 from thresholds.api import CalibrationViewSet, PreviewView, ThresholdsView
 from vectors.api import GalleryIndexView
@@ -34,6 +35,8 @@ router.register("imports", ImportViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
+    path("session", SessionView.as_view()),
+    path("session/password", OwnPasswordView.as_view()),
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),
     path("galleries/<uuid:id>/thresholds", ThresholdsView.as_view()),
     path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),

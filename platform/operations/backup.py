@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from django.apps import apps
@@ -22,6 +21,7 @@ from django.db import connection
 from django.db.models import Sum
 
 from common.ids import new_id
+from common.release import likeness_version
 from common.storage import sync
 from enrolment import ledger_file
 from enrolment.models import Erasure
@@ -62,14 +62,6 @@ def make(folder: Path, stage: Stage = archive.silent) -> Made:
         archive.write_manifest(folder, manifest)
         _remove_older(folder, manifest)
     return Made(manifest, copied, lost)
-
-
-def likeness_version() -> str:
-    """The version that is installed."""
-    try:
-        return version("likeness")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 # --- The folder ---------------------------------------------------------------------------------

@@ -32,6 +32,14 @@ def galleries_where(actor: Actor, role: Role) -> QuerySet[Gallery]:
     )
 
 
+def roles_of(actor: Actor) -> list[tuple[Gallery, Role]]:
+    """The galleries that the actor sees, by name, each with what they are there. One query."""
+    if actor.is_site_admin:
+        return [(each, Role.ADMIN) for each in Gallery.objects.order_by("name", "pk")]
+    found = _memberships(actor).select_related("gallery").order_by("gallery__name", "gallery_id")
+    return [(each.gallery, Role(each.role)) for each in found]
+
+
 def gallery_for(actor: Actor, public_id: UUID, role: Role) -> Gallery:
     """The gallery of this id, if the actor has at least `role` in it.
 

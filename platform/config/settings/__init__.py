@@ -4,6 +4,7 @@ Without any variable everything runs embedded: SQLite, a broker of files, Milvus
 """
 
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,6 +75,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "axes",
     "common",
     "audit",
     "accounts",
@@ -100,6 +102,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Last, so that its page for who tried too often has all headers of the others.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -129,6 +133,28 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+# The first refuses whoever failed too often; keys of machines never come here.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+
+# --- Signing in -----------------------------------------------------------------------------------
+
+AXES_FAILURE_LIMIT = env.number("SIGN_IN_FAILURES", 5, low=1, high=1_000)
+AXES_COOLOFF_TIME = timedelta(minutes=env.number("SIGN_IN_WAIT_MINUTES", 15, low=1, high=1_440))
+# By both: nobody can lock somebody else out from another address.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# How many proxies in front add the address of whoever asked them to X-Forwarded-For.
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0, low=0, high=10)
+AXES_CLIENT_IP_CALLABLE = "accounts.sign_in.address_of"
+AXES_LOCKOUT_CALLABLE = "accounts.sign_in.locked_out"
+# Whoever tries again meanwhile doesn't wait for longer: the time that was said holds.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -229,7 +255,7 @@ TORCH_THREADS = env.number("TORCH_THREADS", 0, low=0, high=256)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "accounts.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["common.parsers.JSONParser"],
@@ -318,6 +344,8 @@ LOGGING: dict[str, Any] = {
         "django.db.backends": {"level": "INFO"},
         "django.template": {"level": "INFO"},
         "PIL": {"level": "INFO"},
+        # It says at INFO each time that it has looked.
+        "axes": {"level": "WARNING"},
         # The web server would write them itself, otherwise.
         "gunicorn.error": {"handlers": ["console"], "level": "ERROR", "propagate": False},
     },
