@@ -1148,6 +1148,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show who is signed in
+         * @description Sets the cookie `csrftoken`.
+         */
+        get: operations["session_show"];
+        put?: never;
+        /**
+         * Sign in
+         * @description Begin a session. Its CSRF token is a new one.
+         */
+        post: operations["session_begin"];
+        /**
+         * Sign out
+         * @description End the session; without one this does nothing.
+         */
+        delete: operations["session_end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change your own password
+         * @description This session goes on; all others of yours end.
+         */
+        post: operations["session_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/verify": {
         parameters: {
             query?: never;
@@ -2302,6 +2350,11 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Search"][];
         };
+        /** @description The password so far, and the one from now on. */
+        PasswordChangeRequest: {
+            old: string;
+            new: string;
+        };
         /** @description What of a gallery can change: not its slug, which addresses may hold. */
         PatchedGalleryUpdateRequest: {
             name?: string;
@@ -2895,6 +2948,14 @@ export interface components {
              */
             held?: components["schemas"]["HeldEnum"] | components["schemas"]["BlankEnum"];
         };
+        /**
+         * @description * `viewer` - Viewer: looks up faces
+         *     * `operator` - Operator: enrols people
+         *     * `reviewer` - Reviewer: decides doubtful matches
+         *     * `admin` - Administrator: settings, members, keys, erasure
+         * @enum {string}
+         */
+        Role: "viewer" | "operator" | "reviewer" | "admin";
         /** @description Histograms of scores: bin i holds those from -1 + i times `width` on. */
         Scores: {
             /** Format: double */
@@ -2967,6 +3028,31 @@ export interface components {
             /** Format: uuid */
             person?: string | null;
         };
+        /** @description The session. Without one `user` and `version` are null, and there are no galleries. */
+        Session: {
+            user: components["schemas"]["SessionUser"] | null;
+            /** @description By name. */
+            galleries: components["schemas"]["SessionGallery"][];
+            version: string | null;
+            /** @description To be sent as the header `X-CSRFToken`. */
+            csrf_token: string;
+        };
+        /** @description A gallery, and one's role there. */
+        SessionGallery: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+        };
+        /** @description Who is signed in. */
+        SessionUser: {
+            /** Format: uuid */
+            id: string;
+            username: string;
+            /** @description The full name; of who has none, the user name. */
+            name: string;
+            is_site_admin: boolean;
+        };
         /**
          * @description * `reject` - Reject the photo
          *     * `central` - Take the face nearest the centre
@@ -2986,6 +3072,11 @@ export interface components {
             poor_quality: number;
             /** Format: double */
             none: number;
+        };
+        /** @description A name and a password. */
+        SignInRequest: {
+            username: string;
+            password: string;
         };
         /**
          * @description * `api` - Api
@@ -6927,6 +7018,188 @@ export interface operations {
             };
             /** @description `role_needed`, `permission_denied` */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_begin: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignInRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_credentials`, `csrf_failed` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_attempts`: after `Retry-After` seconds */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description `invalid`: the new one is too easy to guess */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `wrong_credentials`, `csrf_failed` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_many_attempts`: after `Retry-After` seconds */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
