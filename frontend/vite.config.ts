@@ -15,7 +15,7 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ["/api", "/admin", "/static"].map((path) => [path, "http://127.0.0.1:8000"]),
+      ["/api", "/admin"].map((path) => [path, process.env.LIKENESS_API ?? "http://127.0.0.1:8000"]),
     ),
   },
   test: {
