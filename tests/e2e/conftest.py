@@ -7,7 +7,10 @@ import pytest
 
 from tests import sets
 
+from .browser import chromium
 from .stack import Api, Stack, running
+
+__all__ = ["chromium"]
 
 _SHOWN_LINES = 80
 

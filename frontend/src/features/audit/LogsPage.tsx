@@ -1,0 +1,12 @@
+import { useTranslation } from "react-i18next";
+import { addTexts } from "../../shared/i18n";
+import { Page } from "../../shared/ui/states";
+import en from "./en.json";
+import zh from "./zh.json";
+
+addTexts("audit", { en, zh });
+
+export function LogsPage() {
+  const { t } = useTranslation();
+  return <Page title={t("nav.audit")}>{null}</Page>;
+}
