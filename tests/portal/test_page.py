@@ -105,7 +105,7 @@ def test_a_portal_that_is_not_built_says_how(client: Client, settings: Any) -> N
     page = client.get("/people/7")
     assert page.status_code == 503
     assert page["Cache-Control"] == "no-store"
-    for words in ("make frontend", 'href="/admin/"', "PORTAL_DIR"):
+    for words in ("make portal", 'href="/admin/"', "PORTAL_DIR"):
         assert words in page.content.decode()
     assert policy(page)["default-src"] == "'none'"
 

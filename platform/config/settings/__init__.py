@@ -168,7 +168,7 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
-# What `make frontend` builds. In a wheel it lies beside the packages.
+# What `make portal` builds. In a wheel it lies beside the packages.
 _SOURCES = Path(__file__).resolve().parents[2]
 _bundle = BASE_DIR / "frontend" / "dist"
 PORTAL_DIR = env.place("PORTAL_DIR", _bundle if _bundle.is_dir() else _SOURCES / "portal" / "dist")
