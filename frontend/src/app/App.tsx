@@ -1,12 +1,13 @@
 import { MantineProvider } from "@mantine/core";
-import { Notifications } from "@mantine/notifications";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
+import { lazy, Suspense } from "react";
 import "../shared/i18n";
 import { makeQueryClient } from "./queries";
 import { makeRouter } from "./router";
 import { theme } from "./theme";
 
+const Notices = lazy(() => import("./Notices").then((part) => ({ default: part.Notices })));
 const queries = makeQueryClient();
 const router = makeRouter(queries);
 
@@ -18,7 +19,9 @@ function styleNonce(): string {
 export function App() {
   return (
     <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={styleNonce}>
-      <Notifications position="bottom-right" limit={3} />
+      <Suspense>
+        <Notices />
+      </Suspense>
       <QueryClientProvider client={queries}>
         <RouterProvider router={router} />
       </QueryClientProvider>
