@@ -35,10 +35,10 @@ export function CandidateCard(props: {
         type="button"
         className={classes.pair}
         onClick={props.compare}
-        aria-label={t("compare.open", { name })}
+        title={t("compare.open", { name })}
       >
         <span>
-          <FaceCrop {...probe} alt="" />
+          <FaceCrop {...probe} alt={t("compare.open", { name })} />
           <span className={classes.caption}>{t("compare.probe")}</span>
         </span>
         <span>

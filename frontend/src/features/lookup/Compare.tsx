@@ -7,6 +7,7 @@ import type { Probe } from "./CandidateCard";
 import { FaceCrop } from "./FaceCrop";
 import classes from "./lookup.module.css";
 import type { Candidate } from "./lookups";
+import { cropOf } from "./words";
 
 /** Both faces large, enlarged and moved together; or the whole photos. */
 export function Compare(props: { probe: Probe; candidate: Candidate; close: () => void }) {
@@ -19,6 +20,9 @@ export function Compare(props: { probe: Probe; candidate: Candidate; close: () =
   const faces = api.useQuery("get", "/api/v1/faces", { params: { query: { person: person.id } } });
   const enrolled = (faces.data?.results ?? []).filter((each) => each.enrolled);
   const photo = enrolled.find(({ id }) => id === face)?.photo ?? evidence?.photo;
+  const [ratio, setRatio] = useState(1);
+  const crop = cropOf(probe.box, probe.photo);
+  const own = isWhole ? probe.photo : crop;
   const left = useRef<HTMLElement>(null);
   const right = useRef<HTMLElement>(null);
   const name = person.name || person.external_id || t("common:unnamed");
@@ -36,7 +40,13 @@ export function Compare(props: { probe: Probe; candidate: Candidate; close: () =
       title={t("compare.title", { name })}
     >
       <div className={classes.panes}>
-        <Pane ref={left} label={t("compare.probe")} zoom={zoom} follow={follow}>
+        <Pane
+          ref={left}
+          label={t("compare.probe")}
+          zoom={zoom}
+          ratio={own.width / own.height}
+          follow={follow}
+        >
           {isWhole ? (
             <img src={probe.src} alt={t("compare.probe")} className={classes.evidence} />
           ) : (
@@ -51,6 +61,7 @@ export function Compare(props: { probe: Probe; candidate: Candidate; close: () =
               : t("compare.evidence")
           }
           zoom={zoom}
+          ratio={ratio}
           follow={follow}
         >
           {face !== null && (
@@ -60,6 +71,9 @@ export function Compare(props: { probe: Probe; candidate: Candidate; close: () =
               }
               alt={t("common:photo_of", { name })}
               className={classes.evidence}
+              onLoad={({ currentTarget: image }) =>
+                setRatio(image.naturalWidth / image.naturalHeight)
+              }
             />
           )}
         </Pane>
@@ -112,6 +126,8 @@ function Pane(props: {
   ref: Ref<HTMLElement>;
   label: string;
   zoom: number;
+  /** The picture's width by its height: not enlarged, all of it is seen. */
+  ratio: number;
   follow: (event: UIEvent<HTMLElement>) => void;
   children: ReactNode;
 }) {
@@ -125,7 +141,14 @@ function Pane(props: {
         // biome-ignore lint/a11y/noNoninteractiveTabindex: so that the arrow keys move it
         tabIndex={0}
       >
-        <div style={{ width: `${100 * props.zoom}%` }}>{props.children}</div>
+        <div
+          style={{
+            width: `calc(min(100cqw, ${props.ratio} * 100cqh) * ${props.zoom})`,
+            margin: "auto",
+          }}
+        >
+          {props.children}
+        </div>
       </section>
       <Text component="figcaption" size="sm">
         {props.label}

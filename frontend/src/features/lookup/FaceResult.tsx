@@ -11,7 +11,7 @@ import { Details, Quality } from "./Details";
 import classes from "./lookup.module.css";
 import type { Candidate, Entry, Identification, LookedUp, Lookups } from "./lookups";
 import { Verdict } from "./Verdict";
-import { doubt, isAtLeast, isKnown, margins, poorBecause } from "./words";
+import { doubt, isAtLeast, isKnown, margins, poorBecause, reaching } from "./words";
 
 const Compare = lazy(() => import("./Compare").then((part) => ({ default: part.Compare })));
 const Enrol = lazy(() => import("./Enrol").then((part) => ({ default: part.Enrol })));
@@ -41,38 +41,37 @@ export function FaceResult(props: {
   const gaps = margins(face.candidates);
   const isSearchedApart = new Set(face.candidates.map(({ person }) => person.gallery)).size > 1;
 
-  const cards = (
-    <Stack gap="xs" component="ol" m={0} p={0} style={{ listStyle: "none" }}>
-      {face.candidates.map((candidate, place) => (
-        <li key={candidate.person.id}>
-          <CandidateCard
-            candidate={candidate}
-            gap={place === 0 ? face.margin : (gaps[place] ?? null)}
-            galleryName={
-              isSearchedApart
-                ? session.galleries.find(({ id }) => id === candidate.person.gallery)?.name
-                : undefined
-            }
-            probe={{ src: entry.url, photo: answer.photo, box: face.box }}
-            compare={() => setCompared(candidate)}
+  const card = (candidate: Candidate, place: number) => (
+    <li key={candidate.person.id}>
+      <CandidateCard
+        candidate={candidate}
+        gap={place === 0 ? face.margin : (gaps[place] ?? null)}
+        galleryName={
+          isSearchedApart
+            ? session.galleries.find(({ id }) => id === candidate.person.gallery)?.name
+            : undefined
+        }
+        probe={{ src: entry.url, photo: answer.photo, box: face.box }}
+        compare={() => setCompared(candidate)}
+      >
+        {asksPerson && isOpen && mayDecide && (
+          <Button
+            size="xs"
+            variant="light"
+            color="green"
+            loading={acts.isBusy}
+            onClick={() => void acts.confirm(candidate.person.id)}
           >
-            {asksPerson && isOpen && mayDecide && (
-              <Button
-                size="xs"
-                variant="light"
-                color="green"
-                loading={acts.isBusy}
-                onClick={() => void acts.confirm(candidate.person.id)}
-              >
-                {t("act.confirm")}
-              </Button>
-            )}
-          </CandidateCard>
-        </li>
-      ))}
-    </Stack>
+            {t("act.confirm")}
+          </Button>
+        )}
+      </CandidateCard>
+    </li>
   );
+  const cards = face.candidates.map(card);
+  // Whom nothing speaks for isn't shown unless it is asked for.
   const isNobody = face.decision === "no_match" || face.decision === "poor_quality";
+  const shown = isNobody ? 0 : Math.max(1, reaching(face.candidates, answer.thresholds));
   return (
     <Stack gap="sm">
       <Decided face={face} answer={answer} />
@@ -94,18 +93,16 @@ export function FaceResult(props: {
           </Button>
         )}
       </Acts>
-      {face.candidates.length > 0 &&
-        (isNobody ? (
-          <details className={classes.more}>
-            <summary>{t("nearest", { count: face.candidates.length })}</summary>
-            <Text size="sm" mb="xs">
-              {t(face.decision === "no_match" ? "nearest_why" : "nearest_poor")}
-            </Text>
-            {cards}
-          </details>
-        ) : (
-          cards
-        ))}
+      {shown > 0 && cards.length > 0 && <ol className={classes.cards}>{cards.slice(0, shown)}</ol>}
+      {cards.length > shown && (
+        <details className={classes.more}>
+          <summary>{t(shown > 0 ? "others" : "nearest", { count: cards.length - shown })}</summary>
+          <Text size="sm" mb="xs">
+            {t(face.decision === "poor_quality" ? "nearest_poor" : "nearest_why")}
+          </Text>
+          <ol className={classes.cards}>{cards.slice(shown)}</ol>
+        </details>
+      )}
       <Details answer={answer} />
       <details className={classes.more}>
         <summary>{t("details.quality")}</summary>

@@ -5,13 +5,13 @@ import { IconHistory } from "@tabler/icons-react";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { api, type Schemas } from "../../shared/api/client";
+import { BY_CURSOR } from "../../shared/api/cursor";
 import { count, dateTime } from "../../shared/lib/format";
 import { DECISIONS, type Decision, DecisionBadge } from "../../shared/ui/badges";
 import { AnchorLink } from "../../shared/ui/links";
 import { Empty, ErrorState, Loading, Page } from "../../shared/ui/states";
 import { useHere, useMay } from "../session/session";
 import classes from "./lookup.module.css";
-import { nextCursor } from "./words";
 
 type Search = Schemas["Search"];
 
@@ -51,8 +51,7 @@ export function HistoryPage() {
     },
     {
       pageParamName: "cursor",
-      initialPageParam: undefined as unknown as string,
-      getNextPageParam: (page) => nextCursor(page.next),
+      ...BY_CURSOR,
     },
   );
   const rows = searches.data?.pages.flatMap((page) => page.results) ?? [];

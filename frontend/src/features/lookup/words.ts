@@ -59,6 +59,12 @@ export function howOften(rate: number): { key: "one_in" | "share" | "never"; val
   return { key: "one_in", value: oneIn(rate) };
 }
 
+/** So many of the candidates reach the score from which on a person looks at them. */
+export function reaching(candidates: { score: number }[], limits: Limits | null): number {
+  if (limits === null) return candidates.length;
+  return candidates.filter(({ score }) => score >= Math.min(limits.review, limits.match)).length;
+}
+
 const RANKS = ["viewer", "operator", "reviewer", "admin"];
 
 /** Whether `role` in a gallery includes `least`. */
@@ -76,9 +82,4 @@ export function cropOf(
   const right = Math.min(photo.width, box.x + box.width * 1.25);
   const bottom = Math.min(photo.height, box.y + box.height * 1.25);
   return { x: left, y: top, width: Math.max(1, right - left), height: Math.max(1, bottom - top) };
-}
-
-/** The cursor in the address of the next page. */
-export function nextCursor(next: string | null | undefined): string | undefined {
-  return next ? (new URL(next, "http://x").searchParams.get("cursor") ?? undefined) : undefined;
 }
