@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how everything is
+         * @description Galleries, and for site administrators the installation.
+         */
+        get: operations["dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/detect": {
         parameters: {
             query?: never;
@@ -668,6 +688,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the API keys of galleries that you administer
+         * @description Keys of machines.
+         */
+        get: operations["keys_list"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description Make one; the answer alone has the secret.
+         */
+        post: operations["keys_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an API key
+         * @description Keys of machines.
+         */
+        get: operations["keys_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key, for good
+         * @description Whoever uses it is refused from then on; it stays in the list.
+         */
+        delete: operations["keys_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the members of galleries that you administer
+         * @description Which user may do what where. Keys have their role with them.
+         */
+        get: operations["members_list"];
+        put?: never;
+        /**
+         * Let a user into a gallery
+         * @description Give somebody a first role.
+         */
+        post: operations["members_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a member
+         * @description Which user may do what where. Keys have their role with them.
+         */
+        get: operations["members_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * Take a member's role away
+         * @description They see nothing of the gallery from then on.
+         */
+        delete: operations["members_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a member's role
+         * @description Give another role instead.
+         */
+        patch: operations["members_partial_update"];
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -697,7 +817,7 @@ export interface paths {
         };
         /**
          * List and search people
-         * @description People: who can be found, and who turned out to be whom.
+         * @description `search` finds people in whose name or external id every word occurs.
          */
         get: operations["people_list"];
         put?: never;
@@ -1128,6 +1248,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/searches/{id}/faces/{number}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a face that was looked up before the reviewers
+         * @description For operators. A face that waits for reviewers already keeps its review.
+         */
+        post: operations["searches_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/searches/export": {
         parameters: {
             query?: never;
@@ -1196,6 +1336,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users
+         * @description People who sign in. They are deactivated, never deleted: the audit log names them.
+         */
+        get: operations["users_list"];
+        put?: never;
+        /**
+         * Make a user
+         * @description Somebody who can sign in, and see nothing yet.
+         */
+        post: operations["users_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a user
+         * @description People who sign in. They are deactivated, never deleted: the audit log names them.
+         */
+        get: operations["users_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description `active: false` and a new `password` end all of their sessions.
+         */
+        patch: operations["users_partial_update"];
+        trace?: never;
+    };
     "/api/v1/verify": {
         parameters: {
             query?: never;
@@ -1227,6 +1415,11 @@ export interface components {
             decision: (components["schemas"]["Decision"] | components["schemas"]["NullEnum"]) | null;
             /** @description Enrolled people whom it may be. */
             likely: components["schemas"]["Candidate"][];
+        };
+        /** @description The photo again, unless its face is kept. */
+        AskReviewersRequest: {
+            /** Format: binary */
+            photo?: string;
         };
         /** @description Who is to look at it. */
         AssignmentRequest: {
@@ -1357,6 +1550,13 @@ export interface components {
             poor_quality: number;
             none: number;
         };
+        /** @description What the caller may see. */
+        Dashboard: {
+            /** @description By name. */
+            galleries: components["schemas"]["GalleryFigures"][];
+            /** @description For site administrators. */
+            installation: components["schemas"]["Installation"] | null;
+        };
         /** @description A day with searches (UTC). */
         Day: {
             /** @description Of this gallery alone, and whole. */
@@ -1450,6 +1650,12 @@ export interface components {
             timings_ms: {
                 [key: string]: number;
             };
+        };
+        /** @description A disk. */
+        Disk: {
+            holds: components["schemas"]["HoldsEnum"];
+            free_bytes: number;
+            total_bytes: number;
         };
         /** @description Why somebody new is held. */
         Doubt: {
@@ -1608,6 +1814,24 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
         };
+        /** @description A gallery; null is what one's role there doesn't show. */
+        GalleryFigures: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            model: string;
+            people: number;
+            /** @description How many active people a search compares with. */
+            templates: number;
+            index: components["schemas"]["IndexFigures"];
+            /** @description For reviewers. */
+            open_reviews: number | null;
+            /** @description For operators. */
+            running_imports: number | null;
+            /** @description Of 14 days, the oldest first; for reviewers. */
+            lookups: components["schemas"]["LookupDay"][] | null;
+        };
         /** @description A gallery and its settings. */
         GalleryRequest: {
             name: string;
@@ -1657,6 +1881,12 @@ export interface components {
          * @enum {string}
          */
         HeldEnum: "checking" | "duplicate" | "refused" | "merged";
+        /**
+         * @description * `data` - data
+         *     * `photos` - photos
+         * @enum {string}
+         */
+        HoldsEnum: "data" | "photos";
         /**
          * @description The answer to a lookup.
          *
@@ -1983,6 +2213,32 @@ export interface components {
             measured_at: string | null;
             others: components["schemas"]["OtherIndex"][];
         };
+        /** @description The index that the gallery is searched in, which others may share. */
+        IndexFigures: {
+            /** @description `ready`, `building`, or `none` before the first face. */
+            state: string;
+            /** @description Changes that it doesn't have yet. */
+            pending: number;
+            /**
+             * Format: double
+             * @description Age of the oldest of them.
+             */
+            lag_seconds: number;
+            /**
+             * Format: double
+             * @description Recall@1, as last measured.
+             */
+            recall: number | null;
+            /** Format: date-time */
+            measured_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last compared with the database.
+             */
+            reconciled_at: string | null;
+            /** @description Entries that were wrong then. */
+            wrong: number | null;
+        };
         /**
          * @description * `none` - none
          *     * `building` - building
@@ -1990,6 +2246,17 @@ export interface components {
          * @enum {string}
          */
         IndexStateEnum: "none" | "building" | "ready";
+        /** @description The installation; null is what could not be read in time, of which `parts` say why. */
+        Installation: {
+            parts: components["schemas"]["Part"][];
+            /** @description Messages that wait, by queue. */
+            queues: {
+                [key: string]: number;
+            } | null;
+            photos: components["schemas"]["PhotosUnderWay"] | null;
+            workers: components["schemas"]["Worker"][] | null;
+            disks: components["schemas"]["Disk"][] | null;
+        };
         /** @description A face found, its quality, and what is wrong with it. */
         Judged: {
             box: components["schemas"]["Box"];
@@ -2001,6 +2268,32 @@ export interface components {
             };
             /** @description Why it would not be enrolled; empty when it would. */
             quality_problems: components["schemas"]["Fault"][];
+        };
+        /** @description A machine's key; its secret is in the answer that made it, and nowhere else. */
+        Key: {
+            /** @description Its first letters. */
+            readonly id: string;
+            /** @description A free-form name for the API key. Need not be unique. 50 characters max. */
+            name?: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            readonly role: components["schemas"]["Role"];
+            /** @description Whether it works: `valid`, `revoked` or `expired`. */
+            readonly state: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly expires_at: string | null;
+        };
+        /** @description What a key is for. */
+        KeyCreateRequest: {
+            /** Format: uuid */
+            gallery: string;
+            role: components["schemas"]["Role"];
+            /** @description The machine that will use it. */
+            name: string;
+            /** Format: date-time */
+            expires_at?: string | null;
         };
         /**
          * @description * `folders` - folders
@@ -2089,12 +2382,40 @@ export interface components {
              */
             review: string | null;
         };
+        /** @description A day's lookups (UTC), as counted so far. */
+        LookupDay: {
+            /** Format: date */
+            day: string;
+            searches: number;
+            faces: number;
+            readonly decisions: components["schemas"]["Counts"];
+        };
         /**
          * @description * `inside` - inside
          *     * `sent` - sent
          * @enum {string}
          */
         ManifestEnum: "inside" | "sent";
+        /** @description A user's role in a gallery. */
+        Member: {
+            readonly id: number;
+            /** Format: uuid */
+            readonly gallery: string;
+            /** Format: uuid */
+            readonly user: string;
+            readonly username: string;
+            readonly name: string;
+            /** @description Whether they can sign in. */
+            readonly active: boolean;
+            role: components["schemas"]["Role"];
+        };
+        /** @description Who becomes what where. */
+        MemberCreateRequest: {
+            /** Format: uuid */
+            gallery: string;
+            username: string;
+            role: components["schemas"]["Role"];
+        };
         /**
          * @description * `review` - Review: a person decides whether it counts
          *     * `allow` - Allow: it counts
@@ -2150,6 +2471,24 @@ export interface components {
         /** @description All models. */
         Models: {
             results: components["schemas"]["Model"][];
+        };
+        /** @description A key that was just made. */
+        NewKey: {
+            /** @description Its first letters. */
+            readonly id: string;
+            /** @description A free-form name for the API key. Need not be unique. 50 characters max. */
+            name?: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            readonly role: components["schemas"]["Role"];
+            /** @description Whether it works: `valid`, `revoked` or `expired`. */
+            readonly state: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly expires_at: string | null;
+            /** @description What the machine sends. It is not shown again. */
+            secret: string;
         };
         /** @enum {unknown} */
         NullEnum: null;
@@ -2298,7 +2637,7 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Import"][];
         };
-        PaginatedPersonList: {
+        PaginatedKeyList: {
             /**
              * Format: uri
              * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
@@ -2309,7 +2648,20 @@ export interface components {
              * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
              */
             previous?: string | null;
-            results: components["schemas"]["Person"][];
+            results: components["schemas"]["Key"][];
+        };
+        PaginatedMemberList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["Member"][];
         };
         PaginatedPhotoList: {
             /**
@@ -2323,6 +2675,19 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Photo"][];
+        };
+        PaginatedPicturedPersonList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["PicturedPerson"][];
         };
         PaginatedReviewList: {
             /**
@@ -2350,6 +2715,33 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Search"][];
         };
+        PaginatedUserList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["User"][];
+        };
+        /** @description A part of the installation. */
+        Part: {
+            name: string;
+            state: components["schemas"]["PartStateEnum"];
+            detail: string;
+            remedy: string;
+        };
+        /**
+         * @description * `ok` - ok
+         *     * `warning` - warning
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        PartStateEnum: "ok" | "warning" | "failed";
         /** @description The password so far, and the one from now on. */
         PasswordChangeRequest: {
             old: string;
@@ -2392,6 +2784,10 @@ export interface components {
              * @description The least contrast, 0 (flat) to 0.5. Empty: not asked for.
              */
             min_contrast?: number | null;
+        };
+        /** @description Another role. */
+        PatchedMemberUpdateRequest: {
+            role?: components["schemas"]["Role"];
         };
         /** @description Somebody in a gallery. */
         PatchedPersonRequest: {
@@ -2477,6 +2873,16 @@ export interface components {
             /** @description For the audit log; scores set by hand need one. */
             reason?: string;
         };
+        /** @description What of somebody can change: not the name they sign in with. */
+        PatchedUserUpdateRequest: {
+            first_name?: string;
+            last_name?: string;
+            /** Email address */
+            email?: string;
+            active?: boolean;
+            is_site_admin?: boolean;
+            password?: string;
+        };
         /** @description Somebody in a gallery. */
         Person: {
             /** Format: uuid */
@@ -2551,6 +2957,13 @@ export interface components {
             readonly created_at: string;
             /** Format: date-time */
             readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
             /** @description Whom they resemble, while they are `duplicate` or `refused`; else null. */
             readonly doubt: components["schemas"]["Doubt"] | null;
         };
@@ -2631,6 +3044,50 @@ export interface components {
             person: string;
             /** Format: binary */
             photo: string;
+        };
+        /** @description Photos that are not done. */
+        PhotosUnderWay: {
+            received: number;
+            processing: number;
+        };
+        /** @description Somebody in a gallery, with how many photos there are of them, and the best face. */
+        PicturedPerson: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            external_id?: string;
+            name?: string;
+            notes?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            active?: boolean;
+            /**
+             * @description Why they are kept out of searches.
+             *
+             *     * `checking` - Checking: whether they are enrolled already is being looked up
+             *     * `duplicate` - Duplicate: they look like somebody enrolled, a reviewer decides
+             *     * `refused` - Refused: they look like somebody enrolled
+             *     * `merged` - Merged: they are the same person as another
+             */
+            readonly held: components["schemas"]["HeldEnum"];
+            /**
+             * Format: uuid
+             * @description Who they turned out to be; their photos are there.
+             */
+            readonly merged_into: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
         };
         /** @description What a gallery asks of a match. */
         Policy: {
@@ -2986,7 +3443,9 @@ export interface components {
              */
             searched: number;
             thresholds: components["schemas"]["Limits"] | null;
-            faces?: unknown;
+            readonly faces: components["schemas"]["SearchedFace"][];
+            /** @description The candidates who are still there, as they are now. */
+            readonly people: components["schemas"]["CandidatePerson"][];
         };
         /** @description An entry of the search log, and what reviewers made of it. */
         SearchDetail: {
@@ -3011,8 +3470,12 @@ export interface components {
              */
             searched: number;
             thresholds: components["schemas"]["Limits"] | null;
-            faces?: unknown;
+            readonly faces: components["schemas"]["SearchedFace"][];
+            /** @description The candidates who are still there, as they are now. */
+            readonly people: components["schemas"]["CandidatePerson"][];
             readonly reviews: components["schemas"]["SearchReview"][];
+            /** @description The faces of which there still is a picture, by their place from 0. */
+            readonly kept: number[];
         };
         /** @description What became of a doubtful face that was queued for reviewers. */
         SearchReview: {
@@ -3027,6 +3490,26 @@ export interface components {
             verdict: components["schemas"]["VerdictEnum"] | components["schemas"]["BlankEnum"];
             /** Format: uuid */
             person?: string | null;
+        };
+        /** @description Who it may have been. */
+        SearchedCandidate: {
+            /**
+             * Format: uuid
+             * @description Their id; their name stands in `people`.
+             */
+            person: string;
+            /** Format: double */
+            score: number;
+            /** Format: double */
+            stranger_rate: number | null;
+        };
+        /** @description A face that was looked up, and what came of it. */
+        SearchedFace: {
+            box: components["schemas"]["Box"];
+            /** Format: double */
+            quality: number;
+            decision: (components["schemas"]["Decision"] | components["schemas"]["NullEnum"]) | null;
+            candidates: components["schemas"]["SearchedCandidate"][];
         };
         /** @description The session. Without one `user` and `version` are null, and there are no galleries. */
         Session: {
@@ -3181,6 +3664,36 @@ export interface components {
             code: string;
             sentence: string;
         };
+        /** @description Somebody who signs in. */
+        User: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @description Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only. */
+            username: string;
+            first_name?: string;
+            last_name?: string;
+            /** Email address */
+            email?: string;
+            active?: boolean;
+            /** @description All galleries and the admin are theirs. */
+            is_site_admin?: boolean;
+            /** Format: date-time */
+            readonly last_login: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description Somebody new. */
+        UserCreateRequest: {
+            /** @description Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only. */
+            username: string;
+            first_name?: string;
+            last_name?: string;
+            /** Email address */
+            email?: string;
+            /** @default false */
+            is_site_admin: boolean;
+            password: string;
+        };
         /**
          * @description * `same` - The same person
          *     * `different` - Different people
@@ -3248,6 +3761,20 @@ export interface components {
              * @default
              */
             model: string;
+        };
+        /** @description A worker's last sign of life. */
+        Worker: {
+            name: string;
+            queues: string[];
+            /** @description Whether it lives, as it seems. */
+            fresh: boolean;
+            /** Format: date-time */
+            seen_at: string;
+            /** @description What it does; empty: it waits. */
+            task: string;
+            /** Format: date-time */
+            task_since: string | null;
+            memory_bytes: number;
         };
     };
     responses: never;
@@ -3400,6 +3927,43 @@ export interface operations {
             };
             /** @description `undone`, `merged`, `decided_by_review` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5450,6 +6014,448 @@ export interface operations {
             };
         };
     };
+    keys_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                gallery?: string;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /**
+                 * @description * `valid` - valid
+                 *     * `revoked` - revoked
+                 *     * `expired` - expired
+                 */
+                state?: "expired" | "revoked" | "valid";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedKeyList"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                gallery?: string;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /**
+                 * @description * `viewer` - Viewer: looks up faces
+                 *     * `operator` - Operator: enrols people
+                 *     * `reviewer` - Reviewer: decides doubtful matches
+                 *     * `admin` - Administrator: settings, members, keys, erasure
+                 */
+                role?: "admin" | "operator" | "reviewer" | "viewer";
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMemberList"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `already_member`: change the role instead */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_user` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedMemberUpdateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     models_list: {
         parameters: {
             query?: never;
@@ -5507,6 +6513,18 @@ export interface operations {
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 search?: string;
+                /**
+                 * @description `inactive`: by hand. The others out of searches say why; `held`: any of those.
+                 *
+                 *     * `active` - active
+                 *     * `inactive` - inactive
+                 *     * `checking` - checking
+                 *     * `duplicate` - duplicate
+                 *     * `refused` - refused
+                 *     * `merged` - merged
+                 *     * `held` - held
+                 */
+                state?: "active" | "checking" | "duplicate" | "held" | "inactive" | "merged" | "refused";
             };
             header?: never;
             path?: never;
@@ -5519,7 +6537,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PaginatedPersonList"];
+                    "application/json": components["schemas"]["PaginatedPicturedPersonList"];
                 };
             };
             /** @description `not_authenticated`, `authentication_failed` */
@@ -6834,6 +7852,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 /** @description Among the candidates of any of its faces. */
@@ -6972,6 +7992,104 @@ export interface operations {
             };
         };
     };
+    searches_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "multipart/form-data": components["schemas"]["AskReviewersRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchReview"];
+                };
+            };
+            /** @description `empty_file`, `malformed`, `invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `review_state`: it was decided; `changed`: try again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_format` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_candidates`, `not_calibrated`, `photo_required`, `another_photo`; `undecodable`, `too_many_pixels`, `bad_dimensions` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     searches_export_retrieve: {
         parameters: {
             query?: {
@@ -6988,6 +8106,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Among the candidates of any of its faces. */
                 person?: string;
                 probe?: string;
@@ -7200,6 +8320,210 @@ export interface operations {
             };
             /** @description `too_many_attempts`: after `Retry-After` seconds */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list: {
+        parameters: {
+            query?: {
+                active?: boolean;
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                is_site_admin?: boolean;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedUserList"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `username_taken` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedUserUpdateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `last_site_admin` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
