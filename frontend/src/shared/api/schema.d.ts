@@ -820,6 +820,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/{id}/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a person's template is made of, the part that fits worst first
+         * @description The faces in it, with their weights and how well they fit; never the template itself.
+         */
+        get: operations["people_template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/photos": {
         parameters: {
             query?: never;
@@ -2350,6 +2370,36 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Search"][];
         };
+        /** @description A face in a template, or a template that was brought ready-made. */
+        Part: {
+            /**
+             * Format: uuid
+             * @description Null: it was brought ready-made.
+             */
+            face: string | null;
+            /**
+             * Format: uuid
+             * @description Where the face is, or null.
+             */
+            photo: string | null;
+            /**
+             * Format: uuid
+             * @description Whom it was brought for: somebody else, if they were merged.
+             */
+            person: string;
+            /** @description For how many faces it counts. */
+            faces: number;
+            /**
+             * Format: double
+             * @description Its share of the template, 0 to 1.
+             */
+            weight: number;
+            /**
+             * Format: double
+             * @description With the whole template: the lowest fits worst.
+             */
+            score: number;
+        };
         /** @description The password so far, and the one from now on. */
         PasswordChangeRequest: {
             old: string;
@@ -3150,6 +3200,17 @@ export interface components {
             alarm: boolean;
             /** @description What to do about it; empty without an alarm. */
             advice: string;
+        };
+        /** @description What searches compare with: of the gallery's model, the mean of the faces that count. */
+        Template: {
+            model: string;
+            /** @description How many count; 0: there is no template. */
+            faces: number;
+            /** @description Whether searches see it as it is now. */
+            searchable: boolean;
+            /** Format: date-time */
+            updated_at: string | null;
+            parts: components["schemas"]["Part"][];
         };
         /** @description A gallery's policy, what it follows, and what it means now and at ten times the size. */
         Thresholds: {
@@ -6000,6 +6061,54 @@ export interface operations {
             };
             /** @description `nothing_to_split` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    people_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Template"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
