@@ -697,7 +697,7 @@ export interface paths {
         };
         /**
          * List and search people
-         * @description People: who can be found, and who turned out to be whom.
+         * @description `search` finds people in whose name or external id every word occurs.
          */
         get: operations["people_list"];
         put?: never;
@@ -2318,19 +2318,6 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Import"][];
         };
-        PaginatedPersonList: {
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
-             */
-            next?: string | null;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
-             */
-            previous?: string | null;
-            results: components["schemas"]["Person"][];
-        };
         PaginatedPhotoList: {
             /**
              * Format: uri
@@ -2343,6 +2330,19 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Photo"][];
+        };
+        PaginatedPicturedPersonList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["PicturedPerson"][];
         };
         PaginatedReviewList: {
             /**
@@ -2601,6 +2601,13 @@ export interface components {
             readonly created_at: string;
             /** Format: date-time */
             readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
             /** @description Whom they resemble, while they are `duplicate` or `refused`; else null. */
             readonly doubt: components["schemas"]["Doubt"] | null;
         };
@@ -2681,6 +2688,45 @@ export interface components {
             person: string;
             /** Format: binary */
             photo: string;
+        };
+        /** @description Somebody in a gallery, with how many photos there are of them, and the best face. */
+        PicturedPerson: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            external_id?: string;
+            name?: string;
+            notes?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            active?: boolean;
+            /**
+             * @description Why they are kept out of searches.
+             *
+             *     * `checking` - Checking: whether they are enrolled already is being looked up
+             *     * `duplicate` - Duplicate: they look like somebody enrolled, a reviewer decides
+             *     * `refused` - Refused: they look like somebody enrolled
+             *     * `merged` - Merged: they are the same person as another
+             */
+            readonly held: components["schemas"]["HeldEnum"];
+            /**
+             * Format: uuid
+             * @description Who they turned out to be; their photos are there.
+             */
+            readonly merged_into: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
         };
         /** @description What a gallery asks of a match. */
         Policy: {
@@ -5568,6 +5614,18 @@ export interface operations {
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 search?: string;
+                /**
+                 * @description `inactive`: by hand. The others out of searches say why; `held`: any of those.
+                 *
+                 *     * `active` - active
+                 *     * `inactive` - inactive
+                 *     * `checking` - checking
+                 *     * `duplicate` - duplicate
+                 *     * `refused` - refused
+                 *     * `merged` - merged
+                 *     * `held` - held
+                 */
+                state?: "active" | "checking" | "duplicate" | "held" | "inactive" | "merged" | "refused";
             };
             header?: never;
             path?: never;
@@ -5580,7 +5638,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PaginatedPersonList"];
+                    "application/json": components["schemas"]["PaginatedPicturedPersonList"];
                 };
             };
             /** @description `not_authenticated`, `authentication_failed` */
@@ -6943,6 +7001,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 /** @description Among the candidates of any of its faces. */
@@ -7097,6 +7157,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Among the candidates of any of its faces. */
                 person?: string;
                 probe?: string;
