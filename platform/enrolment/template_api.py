@@ -17,7 +17,7 @@ from people.selectors import person_for
 from .selectors import composition_of
 
 
-class PartSerializer(serializers.Serializer[Any]):
+class TemplatePartSerializer(serializers.Serializer[Any]):
     """A face in a template, or a template that was brought ready-made."""
 
     face = serializers.UUIDField(allow_null=True, help_text="Null: it was brought ready-made.")
@@ -37,7 +37,7 @@ class TemplateSerializer(serializers.Serializer[Any]):
     faces = serializers.IntegerField(help_text="How many count; 0: there is no template.")
     searchable = serializers.BooleanField(help_text="Whether searches see it as it is now.")
     updated_at = serializers.DateTimeField(allow_null=True)
-    parts = PartSerializer(many=True)
+    parts = TemplatePartSerializer(many=True)
 
 
 class TemplateMixin(ActorMixin):

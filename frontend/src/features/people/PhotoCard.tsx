@@ -18,7 +18,7 @@ import { useReasonText } from "./useReasonText";
 export function PhotoCard(props: {
   person: Person;
   photo: Photo;
-  part: Schemas["Part"] | undefined;
+  part: Schemas["TemplatePart"] | undefined;
   isChosen: boolean;
   toggle: (() => void) | undefined;
   open: () => void;
