@@ -7,6 +7,7 @@ import { useHere } from "../session/session";
 import { Acts } from "./Acts";
 import { Changes } from "./Changes";
 import { Details } from "./Details";
+import { History } from "./History";
 import { Photos } from "./Photos";
 import { calledBy, type Person } from "./person";
 import { Standing } from "./Standing";
@@ -55,6 +56,7 @@ function Known({ person }: { person: Person }) {
             <Details person={person} />
             <Template person={person} />
             <Changes person={person} />
+            <History person={person} />
           </Stack>
         </Grid.Col>
       </Grid>
