@@ -1,7 +1,7 @@
 import { useTranslation } from "react-i18next";
 import { api } from "../../shared/api/client";
+import { AnchorLink } from "../../shared/ui/links";
 import { calledBy } from "./person";
-import { TextLink } from "./TextLink";
 import { TEXTS } from "./texts";
 
 /** Somebody by name, leading to their page. */
@@ -14,8 +14,8 @@ export function PersonLink({ id }: { id: string }) {
     { staleTime: 60_000 },
   );
   return (
-    <TextLink to="/people/$person" params={{ person: id }}>
+    <AnchorLink to="/people/$person" params={{ person: id }}>
       <bdi>{data === undefined ? "…" : (calledBy(data) ?? t("common:unnamed"))}</bdi>
-    </TextLink>
+    </AnchorLink>
   );
 }
