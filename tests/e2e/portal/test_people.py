@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -285,7 +286,7 @@ def test_a_viewer_sees_and_changes_nothing(
     staff.ok("POST", "members", json=member)
     person = staff.enrol(gallery, "Looked at", lfw.path("Anna_Kournikova", 1))
     viewer = Staff(stack, "people-viewer", password)
-    with viewer.http:
+    with closing(viewer.http):
         portal = open_portal(viewer)
         page = portal.page
         portal.go("/people")
