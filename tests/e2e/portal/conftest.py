@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,8 +128,8 @@ class Portal:
 def staff(stack: Stack) -> Iterator[Staff]:
     """The first administrator."""
     staff = Staff(stack, "admin", stack.password)
-    with closing(staff.http):  # it has been used: only closing is left
-        yield staff
+    yield staff
+    staff.http.close()
 
 
 @pytest.fixture(scope="module")
