@@ -38,6 +38,7 @@ from reviews.models import Kind
 
 from . import services
 from .identity_api import IdentityMixin
+from .template_api import TemplateMixin
 
 
 class ChoiceSerializer(serializers.Serializer[Any]):
@@ -179,7 +180,7 @@ class PersonDetailSerializer(PicturedPersonSerializer):
         summary="Show a person, and why they are held", responses=PersonDetailSerializer
     ),
 )
-class PersonViewSet(IdentityMixin, people_api.PersonViewSet):
+class PersonViewSet(IdentityMixin, TemplateMixin, people_api.PersonViewSet):
     """People: who can be found, and who turned out to be whom."""
 
     def get_serializer_class(self) -> type[PersonSerializer]:

@@ -1,13 +1,19 @@
-"""Reading who turned out to be whom."""
+"""Reading who turned out to be whom, and what templates are made of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from people.models import Person
 from people.selectors import root_of
+from photos.models import Face
+from vectors.codec import decode, decode_many, scores
+from vectors.models import PersonTemplate
 
 from .fusion import merged_into
 from .models import IdentityChange, IdentityKind
@@ -57,3 +63,60 @@ def _keeping_apart() -> QuerySet[IdentityChange]:
     kinds = [IdentityKind.APART, IdentityKind.SPLIT]
     found = IdentityChange.objects.filter(kind__in=kinds, undone_at=None)
     return found.select_related("person__merged_into", "other__merged_into")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A face in a template, or what was brought ready-made: then without face and photo."""
+
+    person: UUID
+    faces: int
+    weight: float
+    score: float
+    face: UUID | None = None
+    photo: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What somebody's template of their gallery's model is made of; empty without one."""
+
+    model: str
+    faces: int = 0
+    searchable: bool = False
+    updated_at: datetime | None = None
+    parts: tuple[Part, ...] = ()
+
+
+def composition_of(person: Person) -> Composition:
+    """The parts of somebody's template, the one that fits the others worst first."""
+    model = person.gallery.model
+    template = person.templates.filter(model=model).first()
+    if template is None:
+        return Composition(model)
+    faces = list(Face.objects.filter(template=template).select_related("photo"))
+    brought = _brought(person, model)
+    vectors = [
+        *(bytes(each.vector) for each in faces),
+        *(bytes(each.given_vector or each.vector) for each in brought),
+    ]
+    if not vectors:  # they changed in this very moment
+        return Composition(model)
+    (found,) = scores(decode_many(vectors), decode(bytes(template.vector))[None])
+    total = template.face_count
+    parts = [
+        Part(person.public_id, 1, 1 / total, float(score), each.public_id, each.photo.public_id)
+        for each, score in zip(faces, found, strict=False)
+    ]
+    parts += [
+        Part(each.person.public_id, each.given_faces, each.given_faces / total, float(score))
+        for each, score in zip(brought, found[len(faces) :], strict=True)
+    ]
+    parts.sort(key=lambda part: part.score)
+    return Composition(model, total, template.searchable, template.updated_at, tuple(parts))
+
+
+def _brought(person: Person, model: str) -> list[PersonTemplate]:
+    """What was brought ready-made for somebody, or for those who turned out to be them."""
+    found = PersonTemplate.objects.filter(person__in=_family(person), model=model)
+    return list(found.filter(given_faces__gt=0).select_related("person").order_by("pk"))

@@ -26,11 +26,16 @@ export function PhotoWithBoxes(props: {
   maxHeight?: number | string;
 }) {
   const { t } = useTranslation();
-  const { width, height, boxes, onChoose } = props;
+  const { width, height, boxes, onChoose, maxHeight = "70vh" } = props;
+  const limit = typeof maxHeight === "number" ? `${maxHeight}px` : maxHeight;
   return (
     <div
       className={classes.frame}
-      style={{ aspectRatio: `${width} / ${height}`, maxHeight: props.maxHeight ?? "70vh" }}
+      // By its width: a height alone would let the frame, and the photo in it, lose its shape.
+      style={{
+        aspectRatio: `${width} / ${height}`,
+        width: `min(100%, calc(${limit} * ${width / height}))`,
+      }}
     >
       <img src={props.src} alt={props.alt} className={classes.photo} decoding="async" />
       {boxes.map((box, index) => (

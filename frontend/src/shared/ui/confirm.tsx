@@ -17,6 +17,8 @@ export function Confirmed(props: {
   disabled?: boolean;
   variant?: string;
   size?: string;
+  /** Whether what the dialog asks for was given, such as a name typed. */
+  ready?: boolean;
 }) {
   const { t } = useTranslation();
   const sentence = useSentence();
@@ -64,7 +66,12 @@ export function Confirmed(props: {
             <Button variant="default" onClick={close} data-autofocus>
               {t("action.cancel")}
             </Button>
-            <Button color={props.color ?? "red"} loading={isBusy} onClick={() => void act()}>
+            <Button
+              color={props.color ?? "red"}
+              loading={isBusy}
+              disabled={!(props.ready ?? true)}
+              onClick={() => void act()}
+            >
               {props.label}
             </Button>
           </Group>

@@ -112,14 +112,23 @@ export function Loading({ lines = 4 }: { lines?: number }) {
   );
 }
 
-/** A page's title with what can be done on it, and its content. */
-export function Page(props: { title: string; actions?: ReactNode; children: ReactNode }) {
+/**
+ * A page's title with what can be done on it, and its content.
+ *
+ * `heading` stands for the title where a text isn't enough: a name needs its `<bdi>`.
+ */
+export function Page(props: {
+  title: string;
+  heading?: ReactNode;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
   return (
     <Stack gap="md">
       <title>{`${props.title} · Likeness`}</title>
       <Group justify="space-between" gap="xs">
         <Title order={1} size="h3">
-          {props.title}
+          {props.heading ?? props.title}
         </Title>
         {props.actions && <Group gap="xs">{props.actions}</Group>}
       </Group>
