@@ -2252,7 +2252,7 @@ export interface components {
             priority: number;
         };
         /**
-         * @description * `uploading` - Uploading: its archive is on its way
+         * @description * `uploading` - Uploading: its archive, list or table is on its way
          *     * `planning` - Planning: a worker looks at what it has
          *     * `planned` - Planned: waits for somebody to start it
          *     * `running` - Running
@@ -5367,7 +5367,7 @@ export interface operations {
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 /**
-                 * @description * `uploading` - Uploading: its archive is on its way
+                 * @description * `uploading` - Uploading: its archive, list or table is on its way
                  *     * `planning` - Planning: a worker looks at what it has
                  *     * `planned` - Planned: waits for somebody to start it
                  *     * `running` - Running
