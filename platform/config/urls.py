@@ -18,6 +18,7 @@ from identification.search_api import SearchProbeView, SearchViewSet
 from identification.telemetry_api import TelemetryView
 from imports.api import ImportItemViewSet, ImportViewSet
 from operations.api import metrics, readyz
+from operations.dashboard_api import DashboardView
 from people.api import GalleryViewSet, ModelsView
 from people.session_api import OwnPasswordView, SessionView
 from photos.api import FaceViewSet
@@ -37,6 +38,7 @@ router.register("imports", ImportViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
+    path("dashboard", DashboardView.as_view()),
     path("session", SessionView.as_view()),
     path("session/password", OwnPasswordView.as_view()),
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),

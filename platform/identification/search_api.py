@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import django_filters
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -15,6 +15,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
+from accounts.actors import actor_of
 from accounts.api import ActorMixin, ReadViewSet
 from common.cells import harmless
 from common.errors import NotFound
@@ -74,8 +75,11 @@ class SearchDetailSerializer(SearchSerializer):
 
 
 class SearchFilter(django_filters.FilterSet):
-    """`?gallery=&actor=&reason=&probe=&decision=&person=&after=&before=`."""
+    """`?gallery=&mine=&actor=&reason=&probe=&decision=&person=&after=&before=`."""
 
+    mine = django_filters.BooleanFilter(
+        method="filter_mine", help_text="Whether you looked it up yourself."
+    )
     gallery = django_filters.UUIDFilter(field_name="galleries__public_id")
     decision = django_filters.ChoiceFilter(
         choices=[(each.value, each.value) for each in Decision],
@@ -92,6 +96,16 @@ class SearchFilter(django_filters.FilterSet):
     class Meta:
         model = Search
         fields: ClassVar[list[str]] = ["actor", "probe"]
+
+    def filter_mine(
+        self,
+        queryset: QuerySet[Search],
+        name: str,
+        value: bool,  # noqa: FBT001 - as the library calls it
+    ) -> QuerySet[Search]:
+        """One's own, or those of others."""
+        own = Q(actor=str(actor_of(self.request.user)))
+        return queryset.filter(own if value else ~own)
 
     def filter_decision(
         self, queryset: QuerySet[Search], name: str, value: str

@@ -64,6 +64,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how everything is
+         * @description Galleries, and for site administrators the installation.
+         */
+        get: operations["dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/detect": {
         parameters: {
             query?: never;
@@ -717,7 +737,7 @@ export interface paths {
         };
         /**
          * List and search people
-         * @description People: who can be found, and who turned out to be whom.
+         * @description `search` finds people in whose name or external id every word occurs.
          */
         get: operations["people_list"];
         put?: never;
@@ -1377,6 +1397,13 @@ export interface components {
             poor_quality: number;
             none: number;
         };
+        /** @description What the caller may see. */
+        Dashboard: {
+            /** @description By name. */
+            galleries: components["schemas"]["GalleryFigures"][];
+            /** @description For site administrators. */
+            installation: components["schemas"]["Installation"] | null;
+        };
         /** @description A day with searches (UTC). */
         Day: {
             /** @description Of this gallery alone, and whole. */
@@ -1470,6 +1497,12 @@ export interface components {
             timings_ms: {
                 [key: string]: number;
             };
+        };
+        /** @description A disk. */
+        Disk: {
+            holds: components["schemas"]["HoldsEnum"];
+            free_bytes: number;
+            total_bytes: number;
         };
         /** @description Why somebody new is held. */
         Doubt: {
@@ -1628,6 +1661,24 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
         };
+        /** @description A gallery; null is what one's role there doesn't show. */
+        GalleryFigures: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            model: string;
+            people: number;
+            /** @description How many active people a search compares with. */
+            templates: number;
+            index: components["schemas"]["IndexFigures"];
+            /** @description For reviewers. */
+            open_reviews: number | null;
+            /** @description For operators. */
+            running_imports: number | null;
+            /** @description Of 14 days, the oldest first; for reviewers. */
+            lookups: components["schemas"]["LookupDay"][] | null;
+        };
         /** @description A gallery and its settings. */
         GalleryRequest: {
             name: string;
@@ -1677,6 +1728,12 @@ export interface components {
          * @enum {string}
          */
         HeldEnum: "checking" | "duplicate" | "refused" | "merged";
+        /**
+         * @description * `data` - data
+         *     * `photos` - photos
+         * @enum {string}
+         */
+        HoldsEnum: "data" | "photos";
         /**
          * @description The answer to a lookup.
          *
@@ -2003,6 +2060,32 @@ export interface components {
             measured_at: string | null;
             others: components["schemas"]["OtherIndex"][];
         };
+        /** @description The index that the gallery is searched in, which others may share. */
+        IndexFigures: {
+            /** @description `ready`, `building`, or `none` before the first face. */
+            state: string;
+            /** @description Changes that it doesn't have yet. */
+            pending: number;
+            /**
+             * Format: double
+             * @description Age of the oldest of them.
+             */
+            lag_seconds: number;
+            /**
+             * Format: double
+             * @description Recall@1, as last measured.
+             */
+            recall: number | null;
+            /** Format: date-time */
+            measured_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last compared with the database.
+             */
+            reconciled_at: string | null;
+            /** @description Entries that were wrong then. */
+            wrong: number | null;
+        };
         /**
          * @description * `none` - none
          *     * `building` - building
@@ -2010,6 +2093,17 @@ export interface components {
          * @enum {string}
          */
         IndexStateEnum: "none" | "building" | "ready";
+        /** @description The installation; null is what could not be read in time, of which `parts` say why. */
+        Installation: {
+            parts: components["schemas"]["Part"][];
+            /** @description Messages that wait, by queue. */
+            queues: {
+                [key: string]: number;
+            } | null;
+            photos: components["schemas"]["PhotosUnderWay"] | null;
+            workers: components["schemas"]["Worker"][] | null;
+            disks: components["schemas"]["Disk"][] | null;
+        };
         /** @description A face found, its quality, and what is wrong with it. */
         Judged: {
             box: components["schemas"]["Box"];
@@ -2108,6 +2202,14 @@ export interface components {
              * @description Where a reviewer decides it, if the gallery queues doubtful ones.
              */
             review: string | null;
+        };
+        /** @description A day's lookups (UTC), as counted so far. */
+        LookupDay: {
+            /** Format: date */
+            day: string;
+            searches: number;
+            faces: number;
+            readonly decisions: components["schemas"]["Counts"];
         };
         /**
          * @description * `inside` - inside
@@ -2318,19 +2420,6 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Import"][];
         };
-        PaginatedPersonList: {
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
-             */
-            next?: string | null;
-            /**
-             * Format: uri
-             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
-             */
-            previous?: string | null;
-            results: components["schemas"]["Person"][];
-        };
         PaginatedPhotoList: {
             /**
              * Format: uri
@@ -2343,6 +2432,19 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Photo"][];
+        };
+        PaginatedPicturedPersonList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["PicturedPerson"][];
         };
         PaginatedReviewList: {
             /**
@@ -2370,6 +2472,20 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Search"][];
         };
+        /** @description A part of the installation. */
+        Part: {
+            name: string;
+            state: components["schemas"]["PartStateEnum"];
+            detail: string;
+            remedy: string;
+        };
+        /**
+         * @description * `ok` - ok
+         *     * `warning` - warning
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        PartStateEnum: "ok" | "warning" | "failed";
         /** @description The password so far, and the one from now on. */
         PasswordChangeRequest: {
             old: string;
@@ -2571,6 +2687,13 @@ export interface components {
             readonly created_at: string;
             /** Format: date-time */
             readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
             /** @description Whom they resemble, while they are `duplicate` or `refused`; else null. */
             readonly doubt: components["schemas"]["Doubt"] | null;
         };
@@ -2651,6 +2774,50 @@ export interface components {
             person: string;
             /** Format: binary */
             photo: string;
+        };
+        /** @description Photos that are not done. */
+        PhotosUnderWay: {
+            received: number;
+            processing: number;
+        };
+        /** @description Somebody in a gallery, with how many photos there are of them, and the best face. */
+        PicturedPerson: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            external_id?: string;
+            name?: string;
+            notes?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            active?: boolean;
+            /**
+             * @description Why they are kept out of searches.
+             *
+             *     * `checking` - Checking: whether they are enrolled already is being looked up
+             *     * `duplicate` - Duplicate: they look like somebody enrolled, a reviewer decides
+             *     * `refused` - Refused: they look like somebody enrolled
+             *     * `merged` - Merged: they are the same person as another
+             */
+            readonly held: components["schemas"]["HeldEnum"];
+            /**
+             * Format: uuid
+             * @description Who they turned out to be; their photos are there.
+             */
+            readonly merged_into: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
         };
         /** @description A gallery's calibration for its mix of photos, to draw. Empty without a calibration. */
         Plot: {
@@ -3309,6 +3476,20 @@ export interface components {
              */
             model: string;
         };
+        /** @description A worker's last sign of life. */
+        Worker: {
+            name: string;
+            queues: string[];
+            /** @description Whether it lives, as it seems. */
+            fresh: boolean;
+            /** Format: date-time */
+            seen_at: string;
+            /** @description What it does; empty: it waits. */
+            task: string;
+            /** Format: date-time */
+            task_since: string | null;
+            memory_bytes: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -3460,6 +3641,43 @@ export interface operations {
             };
             /** @description `undone`, `merged`, `decided_by_review` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5615,6 +5833,18 @@ export interface operations {
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 search?: string;
+                /**
+                 * @description `inactive`: by hand. The others out of searches say why; `held`: any of those.
+                 *
+                 *     * `active` - active
+                 *     * `inactive` - inactive
+                 *     * `checking` - checking
+                 *     * `duplicate` - duplicate
+                 *     * `refused` - refused
+                 *     * `merged` - merged
+                 *     * `held` - held
+                 */
+                state?: "active" | "checking" | "duplicate" | "held" | "inactive" | "merged" | "refused";
             };
             header?: never;
             path?: never;
@@ -5627,7 +5857,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PaginatedPersonList"];
+                    "application/json": components["schemas"]["PaginatedPicturedPersonList"];
                 };
             };
             /** @description `not_authenticated`, `authentication_failed` */
@@ -6942,6 +7172,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 /** @description Among the candidates of any of its faces. */
@@ -7096,6 +7328,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Among the candidates of any of its faces. */
                 person?: string;
                 probe?: string;
