@@ -23,8 +23,10 @@ LEFT_OUT = 0.005
 # FPIR is drawn from here to 1, so many points a decade.
 LEAST_FPIR, POINTS_A_DECADE = 1e-6, 8
 _FINE = 2_000
-# How often the lowest score was counted is not kept; one comparison in ten million had it.
-_LOWEST = 1 - 1e-7
+# Below the score that so many strangers' comparisons reach only the lowest is kept, an outlier: the
+# rest is drawn as low as the normal distribution goes that the next rates down lie on.
+_BODY = slice(1, 7)
+_LOWEST = -5.0
 _NORMAL = NormalDist()
 
 
@@ -91,13 +93,17 @@ def _edges(curves: Sequence[Curve]) -> tuple[float, Floats]:
 
 def _quantile(curve: Curve, share: float) -> float:
     """The score below which a share of strangers' comparisons lies."""
-    return float(np.interp(_NORMAL.inv_cdf(share), _deviations(), curve.strangers))
+    scores, places = _on_normal(curve)
+    return float(np.interp(_NORMAL.inv_cdf(share), places, scores))
 
 
-def _deviations() -> Floats:
-    """RATES as places on a normal distribution, from low scores to high ones."""
-    shares = np.minimum(RATES, _LOWEST)
-    return np.array([-_NORMAL.inv_cdf(float(share)) for share in shares])
+def _on_normal(curve: Curve) -> tuple[Floats, Floats]:
+    """Strangers' scores, rising, and where their rates lie on a normal distribution."""
+    places = np.array([_LOWEST, *(-_NORMAL.inv_cdf(float(rate)) for rate in RATES[1:])])
+    body, at = curve.strangers[_BODY], places[_BODY]
+    slope = (body[-1] - body[0]) / (at[-1] - at[0])
+    lowest = body[0] - slope * (at[0] - _LOWEST)
+    return np.array([lowest, *curve.strangers[1:]]), places
 
 
 def _strangers_below(curve: Curve, scores: Floats) -> Floats:
@@ -106,8 +112,8 @@ def _strangers_below(curve: Curve, scores: Floats) -> Floats:
     Between the few rates above a tenth that a calibration keeps it goes as in a normal
     distribution, which scores of strangers resemble. For drawing; decisions take `Curve.fmr`.
     """
-    places = np.interp(scores, curve.strangers, _deviations())
-    return np.array([_NORMAL.cdf(float(place)) for place in places])
+    known, places = _on_normal(curve)
+    return np.array([_NORMAL.cdf(float(each)) for each in np.interp(scores, known, places)])
 
 
 def _fmr(curve: Curve, scores: Floats) -> Floats:
