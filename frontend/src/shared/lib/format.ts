@@ -84,6 +84,15 @@ export function dateTime(at: string): string {
   );
 }
 
+/** "26 Nov", of a date such as "2026-11-26". */
+export function dayOfMonth(day: string): string {
+  return new Intl.DateTimeFormat(locale(), {
+    day: "numeric",
+    month: "short",
+    timeZone: "UTC",
+  }).format(new Date(day));
+}
+
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86400],
   ["hour", 3600],
