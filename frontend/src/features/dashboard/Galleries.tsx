@@ -3,6 +3,7 @@ import { Link, useNavigate } from "@tanstack/react-router";
 import { useTranslation } from "react-i18next";
 import { ago, count, duration, percent } from "../../shared/lib/format";
 import { Section } from "../../shared/ui/Section";
+import { WideTable } from "../../shared/ui/WideTable";
 import { useHere } from "../session/session";
 import type { GalleryFigures } from "./figures";
 
@@ -17,63 +18,68 @@ export function Galleries({ galleries }: { galleries: GalleryFigures[] }) {
   };
   return (
     <Section title={t("galleries.title")}>
-      <Table.ScrollContainer minWidth={900} type="native">
-        <Table aria-label={t("galleries.title")} verticalSpacing={6}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t("galleries.name")}</Table.Th>
-              <Table.Th ta="right">{t("galleries.people")}</Table.Th>
-              <Table.Th ta="right">{t("galleries.searched")}</Table.Th>
-              <Table.Th>{t("galleries.index")}</Table.Th>
-              <Table.Th>{t("galleries.recall")}</Table.Th>
-              <Table.Th>{t("galleries.reconciled")}</Table.Th>
-              <Table.Th ta="right">{t("galleries.reviews")}</Table.Th>
-              <Table.Th ta="right">{t("galleries.imports")}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {galleries.map((each) => (
-              <Table.Tr key={each.id}>
-                <Table.Th scope="row">
-                  <Anchor component="button" size="sm" onClick={() => go(each.id, "/people")}>
-                    <bdi>{each.name}</bdi>
-                  </Anchor>
-                  <Text size="xs">{each.model}</Text>
-                </Table.Th>
-                <Table.Td ta="right">{count(each.people)}</Table.Td>
-                <Table.Td ta="right">{count(each.templates)}</Table.Td>
-                <Table.Td>
-                  <IndexState index={each.index} />
-                </Table.Td>
-                <Table.Td>
-                  {each.index.recall === null ? t("never") : percent(each.index.recall)}
-                  {each.index.measured_at && <Text size="xs">{ago(each.index.measured_at)}</Text>}
-                </Table.Td>
-                <Table.Td>
-                  {each.index.reconciled_at ? ago(each.index.reconciled_at) : t("never")}
-                  {each.index.wrong !== null && (
-                    <Text size="xs">{t("galleries.wrong", { count: each.index.wrong })}</Text>
-                  )}
-                </Table.Td>
-                <Table.Td ta="right">
-                  <Waiting
-                    label={t("galleries.to_reviews", { gallery: each.name })}
-                    number={each.open_reviews}
-                    go={() => go(each.id, "/reviews")}
-                  />
-                </Table.Td>
-                <Table.Td ta="right">
-                  <Waiting
-                    label={t("galleries.to_imports", { gallery: each.name })}
-                    number={each.running_imports}
-                    go={() => go(each.id, "/imports")}
-                  />
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+      <WideTable
+        label={t("galleries.title")}
+        minWidth={900}
+        head={
+          <>
+            <Table.Th>{t("galleries.name")}</Table.Th>
+            <Table.Th ta="right">{t("galleries.people")}</Table.Th>
+            <Table.Th ta="right">{t("galleries.searched")}</Table.Th>
+            <Table.Th>{t("galleries.index")}</Table.Th>
+            <Table.Th>{t("galleries.recall")}</Table.Th>
+            <Table.Th>{t("galleries.reconciled")}</Table.Th>
+            <Table.Th ta="right">{t("galleries.reviews")}</Table.Th>
+            <Table.Th ta="right">{t("galleries.imports")}</Table.Th>
+          </>
+        }
+      >
+        {galleries.map((each) => (
+          <Table.Tr key={each.id}>
+            <Table.Th scope="row">
+              <Anchor component="button" size="sm" onClick={() => go(each.id, "/people")}>
+                <bdi>{each.name}</bdi>
+              </Anchor>
+              <Text size="xs">{each.model}</Text>
+            </Table.Th>
+            <Table.Td ta="right">{count(each.people)}</Table.Td>
+            <Table.Td ta="right">{count(each.templates)}</Table.Td>
+            <Table.Td miw={130}>
+              <IndexState index={each.index} />
+            </Table.Td>
+            <Table.Td>
+              {each.index.recall === null ? t("never") : percent(each.index.recall)}
+              {each.index.measured_at && <Text size="xs">{ago(each.index.measured_at)}</Text>}
+            </Table.Td>
+            <Table.Td>
+              {each.index.reconciled_at ? ago(each.index.reconciled_at) : t("never")}
+              {each.index.wrong !== null && (
+                <Text size="xs">{t("galleries.wrong", { count: each.index.wrong })}</Text>
+              )}
+            </Table.Td>
+            <Table.Td ta="right">
+              <Waiting
+                label={t("galleries.to_reviews", {
+                  count: each.open_reviews ?? 0,
+                  gallery: each.name,
+                })}
+                number={each.open_reviews}
+                go={() => go(each.id, "/reviews")}
+              />
+            </Table.Td>
+            <Table.Td ta="right">
+              <Waiting
+                label={t("galleries.to_imports", {
+                  count: each.running_imports ?? 0,
+                  gallery: each.name,
+                })}
+                number={each.running_imports}
+                go={() => go(each.id, "/imports")}
+              />
+            </Table.Td>
+          </Table.Tr>
+        ))}
+      </WideTable>
     </Section>
   );
 }

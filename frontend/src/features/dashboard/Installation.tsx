@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { Schemas } from "../../shared/api/client";
 import { ago, bytes, count, percent } from "../../shared/lib/format";
 import { Section } from "../../shared/ui/Section";
+import { WideTable } from "../../shared/ui/WideTable";
 import { byUrgency, type Part } from "./figures";
 
 type Installation = Schemas["Installation"];
@@ -158,43 +159,42 @@ function Workers({ workers }: { workers: Installation["workers"] }) {
   if (workers === null) return <Text size="sm">{t("unreadable")}</Text>;
   if (workers.length === 0) return <Text size="sm">{t("workers.none")}</Text>;
   return (
-    <Table.ScrollContainer minWidth={620} type="native">
-      <Table aria-label={t("workers.title")} verticalSpacing={6}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t("workers.name")}</Table.Th>
-            <Table.Th>{t("workers.queues")}</Table.Th>
-            <Table.Th>{t("workers.does")}</Table.Th>
-            <Table.Th>{t("workers.seen")}</Table.Th>
-            <Table.Th ta="right">{t("workers.memory")}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {workers.map((worker) => (
-            <Table.Tr key={worker.name}>
-              <Table.Th scope="row" fw={500}>
-                {worker.name}
-              </Table.Th>
-              <Table.Td>{worker.queues.join(", ")}</Table.Td>
-              <Table.Td>
-                {worker.task || t("workers.waits")}
-                {worker.task_since && <Text size="xs">{ago(worker.task_since)}</Text>}
-              </Table.Td>
-              <Table.Td>
-                <Group gap="xs">
-                  {ago(worker.seen_at)}
-                  {!worker.fresh && (
-                    <Badge color="red" variant="light">
-                      {t("workers.silent")}
-                    </Badge>
-                  )}
-                </Group>
-              </Table.Td>
-              <Table.Td ta="right">{bytes(worker.memory_bytes)}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <WideTable
+      label={t("workers.title")}
+      minWidth={620}
+      head={
+        <>
+          <Table.Th>{t("workers.name")}</Table.Th>
+          <Table.Th>{t("workers.queues")}</Table.Th>
+          <Table.Th>{t("workers.does")}</Table.Th>
+          <Table.Th>{t("workers.seen")}</Table.Th>
+          <Table.Th ta="right">{t("workers.memory")}</Table.Th>
+        </>
+      }
+    >
+      {workers.map((worker) => (
+        <Table.Tr key={worker.name}>
+          <Table.Th scope="row" fw={500}>
+            {worker.name}
+          </Table.Th>
+          <Table.Td>{worker.queues.join(", ")}</Table.Td>
+          <Table.Td>
+            {worker.task || t("workers.waits")}
+            {worker.task_since && <Text size="xs">{ago(worker.task_since)}</Text>}
+          </Table.Td>
+          <Table.Td>
+            <Group gap="xs">
+              {ago(worker.seen_at)}
+              {!worker.fresh && (
+                <Badge color="red" variant="light">
+                  {t("workers.silent")}
+                </Badge>
+              )}
+            </Group>
+          </Table.Td>
+          <Table.Td ta="right">{bytes(worker.memory_bytes)}</Table.Td>
+        </Table.Tr>
+      ))}
+    </WideTable>
   );
 }

@@ -7,6 +7,7 @@ import { ago, count, rate, score } from "../../shared/lib/format";
 import { ChartFigure } from "../../shared/ui/ChartFigure";
 import { Section } from "../../shared/ui/Section";
 import { ErrorState, Loading } from "../../shared/ui/states";
+import { WideTable } from "../../shared/ui/WideTable";
 import { useHere, useMay } from "../session/session";
 
 type Telemetry = Schemas["Telemetry"];
@@ -205,45 +206,44 @@ function Models({ found }: { found: Telemetry }) {
           <WithCommands>{found.verdict}</WithCommands>
         </Alert>
       )}
-      <Table.ScrollContainer minWidth={520} type="native">
-        <Table aria-label={t("models.title")} verticalSpacing={6}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t("models.model")}</Table.Th>
-              <Table.Th ta="right">{t("column.match")}</Table.Th>
-              <Table.Th ta="right">{t("column.match_fnir")}</Table.Th>
-              <Table.Th ta="right">{t("models.ten_times")}</Table.Th>
-              <Table.Th ta="right">{t("column.review_fnir")}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {found.models.map((each) => (
-              <Table.Tr key={each.model}>
-                <Table.Th scope="row" fw={each.current ? 700 : 400}>
-                  <Group gap="xs">
-                    {each.model}
-                    {each.current && <Badge size="sm">{t("models.current")}</Badge>}
-                    {each.better && (
-                      <Badge size="sm" color="green" variant="light">
-                        {t("models.better")}
-                      </Badge>
-                    )}
-                    {!each.installed && (
-                      <Badge size="sm" color="gray" variant="light">
-                        {t("models.not_installed")}
-                      </Badge>
-                    )}
-                  </Group>
-                </Table.Th>
-                <Table.Td ta="right">{each.match > 1 ? t("nobody") : score(each.match)}</Table.Td>
-                <Table.Td ta="right">{rate(each.match_fnir)}</Table.Td>
-                <Table.Td ta="right">{rate(each.ten_times_match_fnir)}</Table.Td>
-                <Table.Td ta="right">{rate(each.review_fnir)}</Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+      <WideTable
+        label={t("models.title")}
+        minWidth={520}
+        head={
+          <>
+            <Table.Th>{t("models.model")}</Table.Th>
+            <Table.Th ta="right">{t("column.match")}</Table.Th>
+            <Table.Th ta="right">{t("column.match_fnir")}</Table.Th>
+            <Table.Th ta="right">{t("models.ten_times")}</Table.Th>
+            <Table.Th ta="right">{t("column.review_fnir")}</Table.Th>
+          </>
+        }
+      >
+        {found.models.map((each) => (
+          <Table.Tr key={each.model}>
+            <Table.Th scope="row" fw={each.current ? 700 : 400}>
+              <Group gap="xs">
+                {each.model}
+                {each.current && <Badge size="sm">{t("models.current")}</Badge>}
+                {each.better && (
+                  <Badge size="sm" color="green" variant="light">
+                    {t("models.better")}
+                  </Badge>
+                )}
+                {!each.installed && (
+                  <Badge size="sm" color="gray" variant="light">
+                    {t("models.not_installed")}
+                  </Badge>
+                )}
+              </Group>
+            </Table.Th>
+            <Table.Td ta="right">{each.match > 1 ? t("nobody") : score(each.match)}</Table.Td>
+            <Table.Td ta="right">{rate(each.match_fnir)}</Table.Td>
+            <Table.Td ta="right">{rate(each.ten_times_match_fnir)}</Table.Td>
+            <Table.Td ta="right">{rate(each.review_fnir)}</Table.Td>
+          </Table.Tr>
+        ))}
+      </WideTable>
     </Section>
   );
 }

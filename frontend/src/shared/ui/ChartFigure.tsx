@@ -1,6 +1,7 @@
 import { Box, Table, Text, Title } from "@mantine/core";
 import type { ReactNode } from "react";
 import { useTranslation } from "react-i18next";
+import { WideTable } from "./WideTable";
 
 /** A chart with its title and a sentence, and the same figures as a table for whoever wants those. */
 export function ChartFigure(props: {
@@ -23,26 +24,21 @@ export function ChartFigure(props: {
       </Box>
       <Box component="details" mt={4} fz="xs">
         <summary>{t("figures")}</summary>
-        <Table.ScrollContainer minWidth={200} mah={260} type="native">
-          <Table fz="xs" verticalSpacing={2} aria-label={props.title} stickyHeader>
-            <Table.Thead>
-              <Table.Tr>
-                {props.head.map((cell) => (
-                  <Table.Th key={cell}>{cell}</Table.Th>
-                ))}
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {props.rows.map((row) => (
-                <Table.Tr key={row[0]}>
-                  {row.map((cell, column) => (
-                    <Table.Td key={props.head[column]}>{cell}</Table.Td>
-                  ))}
-                </Table.Tr>
+        <WideTable
+          label={props.title}
+          minWidth={200}
+          maxHeight={260}
+          size="xs"
+          head={props.head.map((cell) => <Table.Th key={cell}>{cell}</Table.Th>)}
+        >
+          {props.rows.map((row) => (
+            <Table.Tr key={row[0]}>
+              {row.map((cell, column) => (
+                <Table.Td key={props.head[column]}>{cell}</Table.Td>
               ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
+            </Table.Tr>
+          ))}
+        </WideTable>
       </Box>
     </Box>
   );
