@@ -3561,6 +3561,8 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
             actor: string;
+            /** @description What the user or the key is called now; null of others. */
+            readonly actor_name: string | null;
             reason?: string;
             /** @description SHA-256. */
             probe: string;
@@ -3588,6 +3590,8 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
             actor: string;
+            /** @description What the user or the key is called now; null of others. */
+            readonly actor_name: string | null;
             reason?: string;
             /** @description SHA-256. */
             probe: string;
