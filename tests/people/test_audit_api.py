@@ -53,9 +53,17 @@ def test_a_site_administrator_sees_all_the_newest_first(
     assert shown[2].pop("at")
     assert shown[2] == {
         "id": entry.pk, "actor": "system:a", "actor_name": None, "action": "person.create",
-        "target": "person:1", "gallery": str(gallery.public_id), "details": {"photos": 2},
+        "target": "person:1", "target_name": None, "gallery": str(gallery.public_id), "details": {"photos": 2},
     }  # fmt: skip
     assert shown[3]["actor_name"] == site_admin.username
+
+
+def test_targets_are_called_what_they_are_called_now(gallery: Gallery, client_of: Client) -> None:
+    person = PersonFactory(gallery=gallery, name="Ada")
+    for target in (f"person:{person.public_id}", f"gallery:{gallery.public_id}", "person:none"):
+        record(SYSTEM, "person.update", target, gallery.public_id)
+    shown = client_of(gallery, Role.ADMIN).get(LOG).json()["results"]
+    assert [each["target_name"] for each in shown[:3]] == [None, gallery.name, "Ada"]
 
 
 def test_an_administrator_sees_their_gallery_s(

@@ -1,4 +1,4 @@
-import { Group, NativeSelect, Stack, Table, Text } from "@mantine/core";
+import { Group, NativeSelect, Stack, Table, Text, VisuallyHidden } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { api, type Schemas } from "../../shared/api/client";
 import { BY_CURSOR } from "../../shared/api/cursor";
@@ -97,7 +97,9 @@ export function Acts() {
           minWidth={700}
           head={
             <>
-              <Table.Th w={40} aria-label={t("details")} />
+              <Table.Th w={40}>
+                <VisuallyHidden>{t("details")}</VisuallyHidden>
+              </Table.Th>
               <Table.Th>{t("at")}</Table.Th>
               <Table.Th>{t("actor")}</Table.Th>
               <Table.Th>{t("acts.act")}</Table.Th>
@@ -143,7 +145,7 @@ function EntryRow({ entry, isEverywhere }: { entry: Entry; isEverywhere: boolean
             )}
           </Table.Td>
           <Table.Td>
-            <Target target={entry.target} />
+            <Target target={entry.target} name={entry.target_name} />
           </Table.Td>
         </>
       }

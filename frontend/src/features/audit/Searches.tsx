@@ -1,4 +1,4 @@
-import { Code, Group, NativeSelect, Stack, Table, Text } from "@mantine/core";
+import { Code, Group, NativeSelect, Stack, Table, Text, VisuallyHidden } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { api, type Schemas } from "../../shared/api/client";
 import { BY_CURSOR } from "../../shared/api/cursor";
@@ -72,7 +72,9 @@ export function Searches() {
           minWidth={760}
           head={
             <>
-              <Table.Th w={40} aria-label={t("details")} />
+              <Table.Th w={40}>
+                <VisuallyHidden>{t("details")}</VisuallyHidden>
+              </Table.Th>
               <Table.Th>{t("at")}</Table.Th>
               <Table.Th>{t("actor")}</Table.Th>
               <Table.Th>{t("searches.decision")}</Table.Th>

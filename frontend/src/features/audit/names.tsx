@@ -1,7 +1,6 @@
 import { Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { AnchorLink } from "../../shared/ui/links";
-import { useHere } from "../session/session";
 import type en from "./en.json";
 import { parted, shortId } from "./filters";
 
@@ -21,15 +20,13 @@ export function Actor({ actor, name }: { actor: string; name: string | null }) {
 }
 
 /** What was acted on, with a link to where it is shown. */
-export function Target({ target }: { target: string }) {
+export function Target({ target, name }: { target: string; name: string | null }) {
   const { t, i18n } = useTranslation("audit");
-  const { session } = useHere();
   const { kind, id } = parted(target);
   const label = i18n.exists(`audit:kind.${kind}`) ? t(`kind.${kind as Kind}`) : kind;
-  const gallery = session.galleries.find((each) => each.id === id)?.name;
   const shown = (
     <>
-      {label} <bdi>{gallery ?? shortId(id)}</bdi>
+      {label} <bdi>{name ?? shortId(id)}</bdi>
     </>
   );
   const look = { size: "sm", title: id } as const;

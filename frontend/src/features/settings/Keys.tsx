@@ -11,6 +11,7 @@ import {
   Table,
   Text,
   TextInput,
+  VisuallyHidden,
 } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
@@ -68,7 +69,9 @@ export function Keys() {
                 <Table.Th>{t("keys.state")}</Table.Th>
                 <Table.Th>{t("keys.created")}</Table.Th>
                 <Table.Th>{t("keys.expires")}</Table.Th>
-                <Table.Th w={110} aria-label={t("keys.revoke")} />
+                <Table.Th w={110}>
+                  <VisuallyHidden>{t("keys.revoke")}</VisuallyHidden>
+                </Table.Th>
               </>
             }
           >

@@ -1,4 +1,14 @@
-import { Autocomplete, Badge, Button, Group, Select, Stack, Table, Text } from "@mantine/core";
+import {
+  Autocomplete,
+  Badge,
+  Button,
+  Group,
+  Select,
+  Stack,
+  Table,
+  Text,
+  VisuallyHidden,
+} from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
@@ -50,7 +60,9 @@ export function Members() {
                 <Table.Th>{t("members.username")}</Table.Th>
                 <Table.Th>{t("members.name")}</Table.Th>
                 <Table.Th w={200}>{t("members.role")}</Table.Th>
-                <Table.Th w={120} aria-label={t("members.remove")} />
+                <Table.Th w={120}>
+                  <VisuallyHidden>{t("members.remove")}</VisuallyHidden>
+                </Table.Th>
               </>
             }
           >

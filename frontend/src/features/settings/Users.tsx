@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Table, Text, TextInput } from "@mantine/core";
+import { Badge, Button, Group, Table, Text, TextInput, VisuallyHidden } from "@mantine/core";
 import { useDebouncedValue, useDisclosure } from "@mantine/hooks";
 import { keepPreviousData, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
@@ -56,7 +56,9 @@ export function Users() {
               <Table.Th>{t("users.name")}</Table.Th>
               <Table.Th>{t("users.email")}</Table.Th>
               <Table.Th>{t("users.last_login")}</Table.Th>
-              <Table.Th w={220} aria-label={t("users.change")} />
+              <Table.Th w={220}>
+                <VisuallyHidden>{t("users.change")}</VisuallyHidden>
+              </Table.Th>
             </>
           }
         >

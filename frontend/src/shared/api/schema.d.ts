@@ -1516,6 +1516,8 @@ export interface components {
             readonly actor_name: string | null;
             action: string;
             target: string;
+            /** @description What the person, gallery, user or key is called now; null of others. */
+            readonly target_name: string | null;
             /** Format: uuid */
             gallery?: string | null;
             /** @description Ids and figures. */
