@@ -8,8 +8,8 @@ import io
 import pytest
 from playwright.sync_api import expect
 
+from tests.conftest import Lfw
 from tests.e2e.stack import Stack
-from tests.sets import FULL
 
 from .conftest import Open, Portal, Staff
 
@@ -18,15 +18,15 @@ REASON = "case <b>17</b>"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def looked_up(staff: Staff, gallery: str) -> str:
+def looked_up(staff: Staff, gallery: str, lfw: Lfw) -> str:
     """Somebody who was looked up; their id."""
-    person = staff.enrol(gallery, WHO, FULL.photo(WHO, 1))
+    person = staff.enrol(gallery, WHO, lfw.path(WHO, 1))
     for reason in (REASON, "case 18"):
         staff.ok(
             "POST",
             "identify",
             data={"galleries": gallery, "faces": "central", "reason": reason},
-            files={"photo": FULL.photo(WHO, 1).read_bytes()},
+            files={"photo": lfw.bytes(WHO, 1)},
         )
     return person
 

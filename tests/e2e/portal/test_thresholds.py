@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.conftest import Lfw
 from tests.e2e.stack import Stack
-from tests.sets import FULL
 
 from .conftest import Open, Portal, Staff
 
@@ -16,17 +16,17 @@ WHO = "George_Robertson"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def enrolled(staff: Staff, gallery: str) -> None:
+def enrolled(staff: Staff, gallery: str, lfw: Lfw) -> None:
     """Somebody who can be found."""
-    staff.enrol(gallery, WHO, FULL.photo(WHO, 1))
+    staff.enrol(gallery, WHO, lfw.path(WHO, 1))
 
 
-def decision(staff: Staff, gallery: str) -> str:
+def decision(staff: Staff, gallery: str, photo: bytes) -> str:
     answer = staff.ok(
         "POST",
         "identify",
         data={"galleries": gallery, "faces": "central"},
-        files={"photo": FULL.photo(WHO, 1).read_bytes()},
+        files={"photo": photo},
     )
     return str(answer["faces"][0]["decision"])
 
@@ -79,7 +79,7 @@ def test_a_target_that_contradicts_the_other_is_refused_with_a_sentence(portal: 
 
 
 def test_scores_set_by_hand_need_a_reason_and_are_followed(
-    portal: Portal, staff: Staff, gallery: str
+    portal: Portal, staff: Staff, gallery: str, lfw: Lfw
 ) -> None:
     page = portal.page
     portal.go("/thresholds")
@@ -101,14 +101,16 @@ def test_scores_set_by_hand_need_a_reason_and_are_followed(
         f"galleries/{gallery}/thresholds",
         json={"match_score": 0.1, "review_score": 0.05, "reason": "a trial"},
     )
-    assert decision(staff, gallery) == "match"
+    assert decision(staff, gallery, lfw.bytes(WHO, 1)) == "match"
     portal.go("/thresholds")
     page.get_by_role("switch", name="Set the scores by hand").uncheck(force=True)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("It counts from the next lookup on.")).to_be_visible()
 
 
-def test_a_setting_says_what_follows_from_it(portal: Portal, staff: Staff, gallery: str) -> None:
+def test_a_setting_says_what_follows_from_it(
+    portal: Portal, staff: Staff, gallery: str, lfw: Lfw
+) -> None:
     page = portal.page
     portal.go("/thresholds")
     expect(page.get_by_text("Lookups may be made without saying why.")).to_be_visible()
@@ -119,7 +121,7 @@ def test_a_setting_says_what_follows_from_it(portal: Portal, staff: Staff, galle
     answer = staff.http.post(
         "identify",
         data={"galleries": gallery},
-        files={"photo": FULL.photo(WHO, 1).read_bytes()},
+        files={"photo": lfw.bytes(WHO, 1)},
     )
     assert answer.status_code == 422, answer.text
     staff.ok("PATCH", f"galleries/{gallery}/thresholds", json={"requires_reason": False})
