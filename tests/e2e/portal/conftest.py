@@ -128,8 +128,8 @@ class Portal:
 def staff(stack: Stack) -> Iterator[Staff]:
     """The first administrator."""
     staff = Staff(stack, "admin", stack.password)
-    with staff.http:
-        yield staff
+    yield staff
+    staff.http.close()
 
 
 @pytest.fixture(scope="module")

@@ -155,6 +155,7 @@ function Decided({ face, answer }: { face: LookedUp; answer: Identification }) {
           }
         >
           {why !== null && <Text size="sm">{t(`doubt.${why}`)}</Text>}
+          <Better face={face} />
         </Verdict>
       );
     }
@@ -162,6 +163,7 @@ function Decided({ face, answer }: { face: LookedUp; answer: Identification }) {
       return (
         <Verdict decision="no_match" title={t("decided.no_match")}>
           <Text size="sm">{t("decided.no_match_text", { number })}</Text>
+          <Better face={face} />
         </Verdict>
       );
     case "poor_quality":
@@ -183,4 +185,18 @@ function Decided({ face, answer }: { face: LookedUp; answer: Identification }) {
         </Verdict>
       );
   }
+}
+
+/** Of a face that was decided on although its photo isn't good: that a better one may tell more. */
+function Better({ face }: { face: LookedUp }) {
+  const { t } = useTranslation("lookup");
+  if (face.quality_problems.length === 0) return null;
+  return (
+    <Text size="sm" mt={4}>
+      {t("better")}{" "}
+      {face.quality_problems
+        .map(({ code, text }) => (isKnown(code) ? t(`fault.${code}`) : text))
+        .join(" ")}
+    </Text>
+  );
 }

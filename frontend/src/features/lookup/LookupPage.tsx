@@ -3,6 +3,7 @@ import { Alert, Button, Group, Loader, Stack, Text, VisuallyHidden } from "@mant
 import { IconCamera, IconPhotoSearch, IconPhotoUp, IconRefresh, IconX } from "@tabler/icons-react";
 import { lazy, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
+import { ProblemError } from "../../shared/api/problems";
 import { bytes, count } from "../../shared/lib/format";
 import { AnchorLink } from "../../shared/ui/links";
 import { ErrorState, Page } from "../../shared/ui/states";
@@ -16,6 +17,7 @@ import { Photo } from "./Photo";
 import { Strip } from "./Strip";
 import { useIntake } from "./useIntake";
 import { useLookups } from "./useLookups";
+import { knownProblem } from "./words";
 
 const Camera = lazy(() => import("./Camera").then((part) => ({ default: part.Camera })));
 
@@ -211,7 +213,7 @@ function Outcome({ lookups, entry }: { lookups: Lookups; entry: Entry }) {
         </Group>
       );
     case "failed":
-      return <ErrorState error={progress.error} retry={() => lookups.again(entry.id)} />;
+      return <Failed error={progress.error} retry={() => lookups.again(entry.id)} />;
     case "refused":
       return (
         <Told title={t("refused.title", { name: `\u2068${entry.name}\u2069` })}>
@@ -230,6 +232,26 @@ function Outcome({ lookups, entry }: { lookups: Lookups; entry: Entry }) {
         </Told>
       );
   }
+}
+
+/** Why the server didn't answer as wished, in the page's language where it is known. */
+function Failed({ error, retry }: { error: unknown; retry: () => void }) {
+  const { t } = useTranslation(["lookup", "common"]);
+  const code = error instanceof ProblemError ? knownProblem(error.code) : undefined;
+  if (code === undefined) return <ErrorState error={error} retry={retry} />;
+  const mayPass = code === "index_unavailable" || code === "index_not_ready";
+  return (
+    <Alert color="red" role="alert" title={t("state.refused")}>
+      <Stack gap="xs" align="flex-start">
+        <Text size="sm">{t(`problem.${code}`)}</Text>
+        {mayPass && (
+          <Button size="xs" variant="default" onClick={retry}>
+            {t("common:state.retry")}
+          </Button>
+        )}
+      </Stack>
+    </Alert>
+  );
 }
 
 function Told({ title, children }: { title: string; children: ReactNode }) {

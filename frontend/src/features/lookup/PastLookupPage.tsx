@@ -126,7 +126,13 @@ function PastFace(props: { search: Detail; face: Schemas["SearchedFace"]; number
         {face.candidates.length === 0 ? (
           <Text size="sm">{t("past.no_candidates")}</Text>
         ) : (
-          <PastCandidates search={search} candidates={face.candidates} />
+          <details
+            className={classes.more}
+            open={face.decision !== "no_match" && face.decision !== "poor_quality"}
+          >
+            <summary>{t("past.candidates", { count: face.candidates.length })}</summary>
+            <PastCandidates search={search} candidates={face.candidates} />
+          </details>
         )}
       </Stack>
     </section>

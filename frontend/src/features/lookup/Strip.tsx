@@ -4,7 +4,8 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { DecisionBadge } from "../../shared/ui/badges";
 import classes from "./lookup.module.css";
-import type { Entry, Identification } from "./lookups";
+import type { Entry } from "./lookups";
+import { telling } from "./words";
 
 /** All photos of the page with each one's decision, to choose which is looked at. */
 export function Strip(props: {
@@ -60,14 +61,7 @@ function Standing({ entry }: { entry: Entry }) {
   }
   if (progress.state !== "done")
     return <span className={classes.name}>{t(`state.${progress.state}`)}</span>;
-  if (progress.answer.faces.length === 0)
-    return <span className={classes.name}>{t("no_face.short")}</span>;
-  return <DecisionBadge decision={headline(progress.answer)} size="sm" />;
-}
-
-const ORDER = ["match", "review", "no_match", "poor_quality"] as const;
-
-/** Of several faces, the decision that asks for the most attention. */
-export function headline({ faces }: Identification) {
-  return ORDER.find((each) => faces.some(({ decision }) => decision === each)) ?? null;
+  const { faces } = progress.answer;
+  if (faces.length === 0) return <span className={classes.name}>{t("no_face.short")}</span>;
+  return <DecisionBadge decision={faces[telling(faces)]?.decision ?? null} size="sm" />;
 }

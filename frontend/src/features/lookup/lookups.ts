@@ -2,6 +2,7 @@
 import type { Schemas } from "../../shared/api/client";
 import { ProblemError } from "../../shared/api/problems";
 import { type Refusal, refusal } from "./files";
+import { telling } from "./words";
 
 export type Identification = Schemas["Identification"];
 export type LookedUp = Schemas["Lookup"];
@@ -179,10 +180,12 @@ export class Lookups {
     this.running.set(id, abort);
     this.change(id, { progress: { state: "working", since: Date.now() } });
     let progress: Progress;
+    let face = 0;
     try {
       const answer = await this.send(file, question, abort.signal);
       performance.mark("lookup:answered");
       progress = { state: "done", answer, question };
+      face = telling(answer.faces);
     } catch (error) {
       progress = { state: "failed", error };
     }
@@ -194,7 +197,7 @@ export class Lookups {
       progress.state === "failed" &&
       progress.error instanceof ProblemError &&
       progress.error.status === 401;
-    this.change(id, { progress });
+    this.change(id, { progress, face });
     if (!isSignedOut) this.work();
   }
 }

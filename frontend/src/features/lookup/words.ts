@@ -65,6 +65,36 @@ export function reaching(candidates: { score: number }[], limits: Limits | null)
   return candidates.filter(({ score }) => score >= Math.min(limits.review, limits.match)).length;
 }
 
+const ORDER = ["match", "review", "no_match", "poor_quality"];
+
+/** Of several faces the first whose decision says most, in the order of somebody's interest. */
+export function telling(faces: Pick<LookedUp, "decision">[]): number {
+  for (const decision of ORDER) {
+    const found = faces.findIndex((face) => face.decision === decision);
+    if (found >= 0) return found;
+  }
+  return 0;
+}
+
+/** Problems of a lookup that the portal has words for in both languages. */
+const KNOWN_PROBLEMS = [
+  "empty_file",
+  "unsupported_format",
+  "too_large",
+  "undecodable",
+  "too_many_pixels",
+  "bad_dimensions",
+  "reason_required",
+  "several_models",
+  "index_unavailable",
+  "index_not_ready",
+] as const;
+export type KnownProblem = (typeof KNOWN_PROBLEMS)[number];
+
+export function knownProblem(code: string): KnownProblem | undefined {
+  return KNOWN_PROBLEMS.find((each) => each === code);
+}
+
 const RANKS = ["viewer", "operator", "reviewer", "admin"];
 
 /** Whether `role` in a gallery includes `least`. */
