@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from tests.e2e.stack import Stack
-
-from .conftest import Open, Portal, Staff
+from .conftest import Member, Open, Portal
 
 
 def test_a_site_administrator_sees_everything(portal: Portal) -> None:
@@ -33,14 +31,8 @@ def test_a_gallery_is_gone_to(portal: Portal) -> None:
     expect(portal.page.get_by_label("Gallery", exact=True).first).to_have_value("Main")
 
 
-def test_a_viewer_sees_their_gallery_alone(
-    open_portal: Open, staff: Staff, stack: Stack, gallery: str
-) -> None:
-    user = {"username": "dashboard-viewer", "password": "seven-oaks-9214"}
-    staff.ok("POST", "users", json=user)
-    member = {"gallery": gallery, "username": user["username"], "role": "viewer"}
-    staff.ok("POST", "members", json=member)
-    portal = open_portal(Staff(stack, **user))
+def test_a_viewer_sees_their_gallery_alone(open_portal: Open, member: Member) -> None:
+    portal = open_portal(member("viewer"))
     portal.go("/dashboard")
     page = portal.page
     expect(page.get_by_role("table", name="Galleries").get_by_role("row")).to_have_count(2)

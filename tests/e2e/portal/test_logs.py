@@ -9,9 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import Lfw
-from tests.e2e.stack import Stack
 
-from .conftest import Open, Portal, Staff
+from .conftest import Member, Open, Portal, Staff
 
 WHO = "George_Robertson"
 REASON = "case <b>17</b>"
@@ -78,14 +77,8 @@ def test_acts_are_told_by_name(portal: Portal, looked_up: str) -> None:
     expect(page.get_by_text("There are no such acts")).to_be_visible()
 
 
-def test_a_viewer_sees_their_own_lookups_alone(
-    open_portal: Open, staff: Staff, stack: Stack, gallery: str
-) -> None:
-    user = {"username": "logs-viewer", "password": "seven-oaks-9214"}
-    staff.ok("POST", "users", json=user)
-    member = {"gallery": gallery, "username": user["username"], "role": "viewer"}
-    staff.ok("POST", "members", json=member)
-    portal = open_portal(Staff(stack, **user))
+def test_a_viewer_sees_their_own_lookups_alone(open_portal: Open, member: Member) -> None:
+    portal = open_portal(member("viewer"))
     portal.go("/logs?tab=audit")
     expect(portal.page.get_by_text("You see your own lookups.")).to_be_visible()
     expect(portal.page.get_by_text("There are no such lookups")).to_be_visible()

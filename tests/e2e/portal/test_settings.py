@@ -96,6 +96,7 @@ def test_a_user_is_made_given_a_role_and_deactivated(
     ).click()
     expect(row.get_by_text("Deactivated")).to_be_visible()
     assert mia.ok("GET", "session")["user"] is None
+    mia.http.close()
 
 
 def test_a_key_is_shown_once_used_and_revoked(portal: Portal, stack: Stack) -> None:

@@ -8,9 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import Lfw
-from tests.e2e.stack import Stack
 
-from .conftest import Open, Portal, Staff
+from .conftest import Member, Open, Portal, Staff
 
 WHO = "George_Robertson"
 
@@ -127,14 +126,8 @@ def test_a_setting_says_what_follows_from_it(
     staff.ok("PATCH", f"galleries/{gallery}/thresholds", json={"requires_reason": False})
 
 
-def test_a_viewer_sees_and_may_not_change(
-    open_portal: Open, staff: Staff, stack: Stack, gallery: str
-) -> None:
-    user = {"username": "thresholds-viewer", "password": "seven-oaks-9214"}
-    staff.ok("POST", "users", json=user)
-    member = {"gallery": gallery, "username": user["username"], "role": "viewer"}
-    staff.ok("POST", "members", json=member)
-    portal = open_portal(Staff(stack, **user))
+def test_a_viewer_sees_and_may_not_change(open_portal: Open, member: Member) -> None:
+    portal = open_portal(member("viewer"))
     portal.go("/thresholds")
     page = portal.page
     expect(page.get_by_text("Only an administrator of the gallery can change it.")).to_be_visible()
