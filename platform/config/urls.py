@@ -27,7 +27,7 @@ from people.member_api import MemberViewSet
 from people.session_api import OwnPasswordView, SessionView
 from photos.api import FaceViewSet
 from portal.views import portal
-from thresholds.api import CalibrationViewSet, PreviewView, ThresholdsView
+from thresholds.api import CalibrationViewSet, CurvesView, PreviewView, ThresholdsView
 from vectors.api import GalleryIndexView
 
 router = SimpleRouter(trailing_slash=False, use_regex_path=False)
@@ -52,6 +52,7 @@ api: list[URLPattern | URLResolver] = [
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),
     path("galleries/<uuid:id>/thresholds", ThresholdsView.as_view()),
     path("galleries/<uuid:id>/thresholds/preview", PreviewView.as_view()),
+    path("galleries/<uuid:id>/thresholds/curves", CurvesView.as_view()),
     path("imports/<uuid:id>/items", ImportItemViewSet.as_view({"get": "list"})),
     path("enrolments", EnrolmentView.as_view()),
     path("changes/<uuid:id>/undo", UndoChangeView.as_view()),

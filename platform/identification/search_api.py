@@ -21,6 +21,7 @@ from accounts.api import ActorMixin, ReadViewSet
 from common.api import UPLOAD_PROBLEMS, BoxSerializer, problem
 from common.cells import csv_response
 from common.errors import NotFound
+from people.audit_log import names_of
 from people.models import Person
 from photos.api import JPEG, jpeg_response
 from reviews.models import Review, State, Verdict
@@ -56,6 +57,9 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
     """An entry of the search log."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
+    actor_name = serializers.SerializerMethodField(
+        help_text="What the user or the key is called now; null of others."
+    )
     galleries = serializers.SerializerMethodField()
     thresholds = LimitsSerializer(allow_null=True)
     faces = serializers.SerializerMethodField()
@@ -66,9 +70,16 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
     class Meta:
         model = Search
         fields: ClassVar[list[str]] = [
-            "id", "created_at", "actor", "reason", "probe", "galleries", "among", "model",
-            "searched", "thresholds", "faces", "people",
+            "id", "created_at", "actor", "actor_name", "reason", "probe", "galleries", "among",
+            "model", "searched", "thresholds", "faces", "people",
         ]  # fmt: skip
+
+    def get_actor_name(self, search: Search) -> str | None:
+        """If it is known."""
+        if "names" not in self.context:
+            self.context["names"] = names_of(each.actor for each in self._shown())
+        names: dict[str, str] = self.context["names"]
+        return names.get(search.actor)
 
     @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
     def get_galleries(self, search: Search) -> list[str]:
@@ -89,12 +100,16 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
     def _known(self) -> dict[str, Person]:
         """Of all entries that are shown together, with one question to the database."""
         if "known" not in self.context:
-            shown: Any = [self.instance] if self.parent is None else self.parent.instance
+            shown = self._shown()
             people = {each for search in shown for each in _candidates(search)}
             galleries = {each for search in shown for each in self.get_galleries(search)}
             self.context["known"] = named(people, sorted(galleries))
         known: dict[str, Person] = self.context["known"]
         return known
+
+    def _shown(self) -> list[Any]:
+        """All entries of the answer."""
+        return [self.instance] if self.parent is None else list(self.parent.instance)
 
 
 class SearchReviewSerializer(serializers.Serializer[Any]):

@@ -17,7 +17,7 @@ from accounts.api import ReadViewSet
 from audit.models import AuditEntry
 from common.cells import csv_response
 
-from .audit_log import names_of, visible_entries
+from .audit_log import names_of, target_names, visible_entries
 
 EXPORTED = ("id", "at", "actor", "action", "target", "gallery", "details")
 
@@ -29,6 +29,7 @@ class AuditListSerializer(serializers.ListSerializer[Any]):
         """Their members."""
         entries = list(data)
         self.context["names"] = names_of(each.actor for each in entries)
+        self.context["targets"] = target_names(each.target for each in entries)
         return super().to_representation(entries)
 
 
@@ -38,13 +39,17 @@ class AuditSerializer(serializers.ModelSerializer[AuditEntry]):
     actor_name = serializers.SerializerMethodField(
         help_text="What the user or the key is called now; null of others."
     )
+    target_name = serializers.SerializerMethodField(
+        help_text="What the person, gallery, user or key is called now; null of others."
+    )
     details = serializers.DictField(help_text="Ids and figures.")
 
     class Meta:
         model = AuditEntry
         list_serializer_class = AuditListSerializer
         fields: ClassVar[list[str]] = [
-            "id", "at", "actor", "actor_name", "action", "target", "gallery", "details",
+            "id", "at", "actor", "actor_name", "action", "target", "target_name",
+            "gallery", "details",
         ]  # fmt: skip
 
     def get_actor_name(self, entry: AuditEntry) -> str | None:
@@ -52,6 +57,12 @@ class AuditSerializer(serializers.ModelSerializer[AuditEntry]):
         known: dict[str, str] | None = self.context.get("names")
         names = names_of([entry.actor]) if known is None else known
         return names.get(entry.actor)
+
+    def get_target_name(self, entry: AuditEntry) -> str | None:
+        """If it is known, and still there."""
+        known: dict[str, str] | None = self.context.get("targets")
+        names = target_names([entry.target]) if known is None else known
+        return names.get(entry.target) or None
 
 
 class AuditFilter(django_filters.FilterSet):

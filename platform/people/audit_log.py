@@ -11,7 +11,7 @@ from audit.models import AuditEntry
 from common.errors import Forbidden
 
 from .access import galleries_where
-from .models import Role
+from .models import Gallery, Person, Role
 
 
 def visible_entries(actor: Actor) -> QuerySet[AuditEntry]:
@@ -40,6 +40,25 @@ def names_of(actors: Iterable[str]) -> dict[str, str]:
         **{f"user:{pk}": name for pk, name in users.values_list("public_id", "username")},
         **{f"api_key:{prefix}": name for prefix, name in keys.values_list("prefix", "name")},
     }
+
+
+def target_names(targets: Iterable[str]) -> dict[str, str]:
+    """What is known now of those targets that have a name, in a query for each kind at most.
+
+    For entries that the caller may see: whoever administers a gallery knows everybody in it.
+    """
+    targets = set(targets)
+    people = [each[len("person:") :] for each in targets if each.startswith("person:")]
+    galleries = [each[len("gallery:") :] for each in targets if each.startswith("gallery:")]
+    named: dict[str, str] = names_of(targets)
+    if people:
+        found = Person.objects.filter(public_id__in=filter(_is_uuid, people))
+        for pk, name, external_id in found.values_list("public_id", "name", "external_id"):
+            named[f"person:{pk}"] = name or external_id
+    if galleries:
+        kept = Gallery.objects.filter(public_id__in=filter(_is_uuid, galleries))
+        named |= {f"gallery:{pk}": name for pk, name in kept.values_list("public_id", "name")}
+    return named
 
 
 def _is_uuid(text: str) -> bool:

@@ -20,7 +20,7 @@ from people.models import Gallery, Role
 
 from . import services
 from .models import REASON_LENGTH, Calibration, Policy
-from .selectors import Outlook, calibration_of, outlooks, policy_of
+from .selectors import Outlook, calibration_of, outlooks, plot_of, policy_of, tier_outlooks
 
 TARGETS = (
     "match_fpir", "review_fpir", "verify_fmr", "margin", "min_probe_quality", "requires_reason",
@@ -99,6 +99,10 @@ class ThresholdsSerializer(serializers.Serializer[Any]):
         allow_null=True, help_text="Null: none of its model, so lookups get no decisions."
     )
     outlook = OutlookSerializer(many=True)
+    tiers = OutlookSerializer(
+        many=True,
+        help_text="At the upper end of each tier.",
+    )
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
@@ -106,6 +110,47 @@ class PreviewSerializer(serializers.Serializer[Any]):
 
     before = OutlookSerializer(many=True)
     after = OutlookSerializer(many=True)
+    tiers = OutlookSerializer(many=True, help_text="At the upper end of each tier, after it.")
+
+
+class TradeSerializer(serializers.Serializer[Any]):
+    """What a threshold would mean for searches."""
+
+    score = serializers.FloatField()
+    fpir = serializers.FloatField()
+    fnir = serializers.FloatField()
+
+
+class TradesSerializer(serializers.Serializer[Any]):
+    """All thresholds in a gallery of some size, from the lowest on."""
+
+    searched = serializers.IntegerField()
+    points = TradeSerializer(many=True)
+
+
+class PlotSerializer(serializers.Serializer[Any]):
+    """A gallery's calibration for its mix of photos, to draw. Empty without a calibration."""
+
+    calibration = serializers.UUIDField(allow_null=True)
+    width = serializers.FloatField(help_text="Of a bin.")
+    scores = serializers.ListField(
+        child=serializers.FloatField(), help_text="Where each bin begins."
+    )
+    strangers = serializers.ListField(
+        child=serializers.FloatField(),
+        help_text="The share of comparisons of two people in each bin.",
+    )
+    genuine = serializers.ListField(
+        child=serializers.FloatField(),
+        help_text="The share of comparisons of people with themselves in each bin.",
+    )
+    fmr = serializers.ListField(
+        child=serializers.FloatField(), help_text="FMR of a threshold where each bin begins."
+    )
+    fnmr = serializers.ListField(
+        child=serializers.FloatField(), help_text="FNMR of a threshold where each bin begins."
+    )
+    trades = TradesSerializer(many=True, help_text="At today's size, and at ten times.")
 
 
 PROBLEMS = {422: problem("`bad_policy`")}
@@ -140,6 +185,7 @@ class ThresholdsView(ActorMixin):
             "policy": policy,
             "calibration": calibration_of(gallery, policy),
             "outlook": _rendered(outlooks(gallery, policy)),
+            "tiers": _rendered(tier_outlooks(gallery, policy)),
         }
         return Response(ThresholdsSerializer(found).data)
 
@@ -160,8 +206,27 @@ class PreviewView(ActorMixin):
             {
                 "before": _rendered(outlooks(gallery, policy_of(gallery))),
                 "after": _rendered(outlooks(gallery, changed)),
+                "tiers": _rendered(tier_outlooks(gallery, changed)),
             }
         )
+
+
+class CurvesView(ActorMixin):
+    """What a gallery's thresholds follow from."""
+
+    @extend_schema(
+        operation_id="galleries_thresholds_curves", tags=["galleries"],
+        summary="Show the error rates that a gallery's thresholds follow from, as curves",
+        responses=PlotSerializer,
+    )  # fmt: skip
+    def get(self, request: Request, id: UUID) -> Response:  # noqa: A002 - the address's name
+        """By score, for the gallery's mix of photos."""
+        found = plot_of(gallery_for(self.actor, id, Role.VIEWER))
+        if found is None:
+            empty = ("scores", "strangers", "genuine", "fmr", "fnmr", "trades")
+            return Response({"calibration": None, "width": 0.0, **{name: [] for name in empty}})
+        calibration, drawn = found
+        return Response({"calibration": calibration.public_id, **asdict(drawn)})
 
 
 def _changes(gallery: Gallery, request: Request) -> dict[str, Any]:

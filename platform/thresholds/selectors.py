@@ -14,7 +14,8 @@ from vectors.sizes import MOST_PHOTOS
 from .curves import Curve
 from .deciding import Limits, Standard
 from .models import Calibration, Policy
-from .searching import Curves, MakeUp, at_size, miss_rate
+from .plotting import Plot, plot
+from .searching import TIERS, Curves, MakeUp, at_size, miss_rate
 
 
 def policy_of(gallery: Gallery) -> Policy:
@@ -151,6 +152,25 @@ def outlooks(gallery: Gallery, policy: Policy) -> list[Outlook]:
     counts = make_up([gallery])
     now = max(sum(counts.values()), 1)
     return [outlook_of(standard, at_size(counts, size)) for size in (now, 10 * now)]
+
+
+def tier_outlooks(gallery: Gallery, policy: Policy) -> list[Outlook]:
+    """What it would mean at the upper end of each tier; none without a calibration."""
+    standard = standard_of(gallery, policy)
+    if standard is None:
+        return []
+    counts = make_up([gallery])
+    return [outlook_of(standard, at_size(counts, size)) for size in TIERS]
+
+
+def plot_of(gallery: Gallery) -> tuple[Calibration, Plot] | None:
+    """The gallery's calibration, drawn at today's size and at ten times; None without one."""
+    calibration = calibration_of(gallery)
+    if calibration is None:
+        return None
+    counts = make_up([gallery])
+    now = max(sum(counts.values()), 1)
+    return calibration, plot(curves_of(calibration), counts, (now, 10 * now))
 
 
 def outlook_of(standard: Standard, counts: MakeUp) -> Outlook:

@@ -11,6 +11,7 @@ import pytest
 from django.db import DatabaseError
 from rest_framework.test import APIClient
 
+from accounts.models import ApiKey
 from identification import services
 from identification.models import Search
 from people.models import Gallery, Role
@@ -59,6 +60,8 @@ def test_what_was_answered_is_what_is_logged(client_of: Client, gallery: Gallery
         "model": gallery.model, "among": None,
     }  # fmt: skip
     assert entry["actor"].startswith("api_key:")
+    key = ApiKey.objects.get(prefix=entry["actor"].partition(":")[2])
+    assert entry["actor_name"] == key.name
     assert entry["galleries"] == [str(gallery.public_id)]
     assert entry["probe"] == sha256(lfw.bytes(WHO, 3)).hexdigest()
     assert (face["decision"], face["box"]) == (answered["decision"], answered["box"])

@@ -17,7 +17,7 @@ from accounts.models import User
 from audit.models import AuditEntry
 from audit.services import record
 from people.models import Gallery, Role
-from tests.factories import GalleryFactory, UserFactory, api_key
+from tests.factories import SYSTEM, GalleryFactory, PersonFactory, UserFactory, api_key
 from tests.fixtures import Client, rows
 
 pytestmark = pytest.mark.django_db
@@ -53,9 +53,19 @@ def test_a_site_administrator_sees_all_the_newest_first(
     assert shown[2].pop("at")
     assert shown[2] == {
         "id": entry.pk, "actor": "system:a", "actor_name": None, "action": "person.create",
-        "target": "person:1", "gallery": str(gallery.public_id), "details": {"photos": 2},
+        "target": "person:1", "target_name": None, "gallery": str(gallery.public_id),
+        "details": {"photos": 2},
     }  # fmt: skip
     assert shown[3]["actor_name"] == site_admin.username
+
+
+def test_targets_are_called_what_they_are_called_now(gallery: Gallery, client_of: Client) -> None:
+    person = PersonFactory(gallery=gallery, name="Ada")
+    for target in (f"person:{person.public_id}", f"gallery:{gallery.public_id}", "person:none"):
+        record(SYSTEM, "person.update", target, gallery.public_id)
+    found = client_of(gallery, Role.ADMIN).get(LOG, {"action": "person.update"}).json()
+    shown = found["results"]
+    assert [each["target_name"] for each in shown] == [None, gallery.name, "Ada"]
 
 
 def test_an_administrator_sees_their_gallery_s(
@@ -137,4 +147,4 @@ def test_it_takes_the_same_queries_however_long(admin_api: APIClient, gallery: G
     add(2)
     few = queries()
     add(10)
-    assert queries() == few == 5
+    assert queries() == few == 6

@@ -154,6 +154,24 @@ def test_show_preview_and_change(client_of: Any, gallery: Gallery) -> None:
 
     changed = admin.patch(address, {"match_fpir": 0.0001}, format="json").json()
     assert changed["outlook"] == preview["after"]
+    assert changed["tiers"] == preview["tiers"]
+    assert [each["tier"] for each in changed["tiers"]] == [10**power for power in range(3, 9)]
+    assert all(each["searched"] == each["tier"] for each in changed["tiers"])
+
+
+def test_show_the_curves(client_of: Any, gallery: Gallery) -> None:
+    address = f"/api/v1/galleries/{gallery.public_id}/thresholds/curves"
+    viewer: APIClient = client_of(gallery, Role.VIEWER)
+    assert viewer.get(address).json()["calibration"] is None
+    made = calibration(gallery.model)
+    shown = viewer.get(address).json()
+    assert shown["calibration"] == str(made.public_id)
+    assert {len(shown[name]) for name in ("strangers", "genuine", "fmr", "fnmr")} == {
+        len(shown["scores"])
+    }
+    assert [each["searched"] for each in shown["trades"]] == [1, 10]
+    elsewhere = f"/api/v1/galleries/{GalleryFactory().public_id}/thresholds/curves"
+    assert viewer.get(elsewhere).status_code == 404
 
 
 @pytest.mark.parametrize(

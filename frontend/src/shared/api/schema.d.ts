@@ -360,6 +360,26 @@ export interface paths {
         patch: operations["galleries_thresholds_partial_update"];
         trace?: never;
     };
+    "/api/v1/galleries/{id}/thresholds/curves": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the error rates that a gallery's thresholds follow from, as curves
+         * @description By score, for the gallery's mix of photos.
+         */
+        get: operations["galleries_thresholds_curves"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/galleries/{id}/thresholds/preview": {
         parameters: {
             query?: never;
@@ -1516,6 +1536,8 @@ export interface components {
             readonly actor_name: string | null;
             action: string;
             target: string;
+            /** @description What the person, gallery, user or key is called now; null of others. */
+            readonly target_name: string | null;
             /** Format: uuid */
             gallery?: string | null;
             /** @description Ids and figures. */
@@ -3199,6 +3221,28 @@ export interface components {
              */
             readonly portrait: string | null;
         };
+        /** @description A gallery's calibration for its mix of photos, to draw. Empty without a calibration. */
+        Plot: {
+            /** Format: uuid */
+            calibration: string | null;
+            /**
+             * Format: double
+             * @description Of a bin.
+             */
+            width: number;
+            /** @description Where each bin begins. */
+            scores: number[];
+            /** @description The share of comparisons of two people in each bin. */
+            strangers: number[];
+            /** @description The share of comparisons of people with themselves in each bin. */
+            genuine: number[];
+            /** @description FMR of a threshold where each bin begins. */
+            fmr: number[];
+            /** @description FNMR of a threshold where each bin begins. */
+            fnmr: number[];
+            /** @description At today's size, and at ten times. */
+            trades: components["schemas"]["Trades"][];
+        };
         /** @description What a gallery asks of a match. */
         Policy: {
             /**
@@ -3353,6 +3397,8 @@ export interface components {
         Preview: {
             before: components["schemas"]["Outlook"][];
             after: components["schemas"]["Outlook"][];
+            /** @description At the upper end of each tier, after it. */
+            tiers: components["schemas"]["Outlook"][];
         };
         /**
          * @description * `` -
@@ -3537,6 +3583,8 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
             actor: string;
+            /** @description What the user or the key is called now; null of others. */
+            readonly actor_name: string | null;
             reason?: string;
             /** @description SHA-256. */
             probe: string;
@@ -3564,6 +3612,8 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
             actor: string;
+            /** @description What the user or the key is called now; null of others. */
+            readonly actor_name: string | null;
             reason?: string;
             /** @description SHA-256. */
             probe: string;
@@ -3791,6 +3841,8 @@ export interface components {
             /** @description Null: none of its model, so lookups get no decisions. */
             calibration: components["schemas"]["Calibration"] | null;
             outlook: components["schemas"]["Outlook"][];
+            /** @description At the upper end of each tier. */
+            tiers: components["schemas"]["Outlook"][];
         };
         /** @description Searches, the faces looked up in them, and how they were decided. */
         Totals: {
@@ -3801,6 +3853,20 @@ export interface components {
             faces: number;
             decisions: components["schemas"]["Counts"];
             shares: components["schemas"]["Shares"];
+        };
+        /** @description What a threshold would mean for searches. */
+        Trade: {
+            /** Format: double */
+            score: number;
+            /** Format: double */
+            fpir: number;
+            /** Format: double */
+            fnir: number;
+        };
+        /** @description All thresholds in a gallery of some size, from the lowest on. */
+        Trades: {
+            searched: number;
+            points: components["schemas"]["Trade"][];
         };
         /** @description How a file, or a line of the manifest, is understood; `code` says why it can't be used. */
         Understood: {
@@ -5031,6 +5097,54 @@ export interface operations {
             };
             /** @description `bad_policy` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    galleries_thresholds_curves: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plot"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

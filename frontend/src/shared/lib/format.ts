@@ -3,6 +3,9 @@ import i18next from "i18next";
 
 const locale = () => (i18next.language === "zh" ? "zh-CN" : "en-GB");
 
+// What is rarer is told as that.
+const LEAST_RATE = 1e-6;
+
 /** 1234567 as "1,234,567". */
 export function count(value: number): string {
   return new Intl.NumberFormat(locale()).format(value);
@@ -14,6 +17,15 @@ export function percent(share: number, digits = 2): string {
     style: "percent",
     maximumFractionDigits: digits,
   }).format(share);
+}
+
+/** A rate to two figures, "0.3 %" or "12 %": also one that is near 0, where digits would hide it. */
+export function rate(share: number): string {
+  const format = new Intl.NumberFormat(locale(), {
+    style: "percent",
+    maximumSignificantDigits: 2,
+  });
+  return share > 0 && share < LEAST_RATE ? `< ${format.format(LEAST_RATE)}` : format.format(share);
 }
 
 /** A score, always with four decimals: rounding may not make two scores look equal to a threshold. */
@@ -70,6 +82,15 @@ export function dateTime(at: string): string {
   return new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(
     new Date(at),
   );
+}
+
+/** "26 Nov", of a date such as "2026-11-26". */
+export function dayOfMonth(day: string): string {
+  return new Intl.DateTimeFormat(locale(), {
+    day: "numeric",
+    month: "short",
+    timeZone: "UTC",
+  }).format(new Date(day));
 }
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
