@@ -109,7 +109,8 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
 
     def _shown(self) -> list[Any]:
         """All entries of the answer."""
-        return [self.instance] if self.parent is None else list(self.parent.instance)
+        shown: Any = [self.instance] if self.parent is None else self.parent.instance
+        return list(shown)
 
 
 class SearchReviewSerializer(serializers.Serializer[Any]):
