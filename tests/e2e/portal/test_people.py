@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.conftest import Lfw
 from tests.e2e.stack import Stack
@@ -16,6 +17,7 @@ from tests.e2e.stack import Stack
 from .conftest import Open, Portal, Staff
 
 MANY = 100_000
+LONG_MS = 50
 HOSTILE = (
     '<img src=x onerror="document.title=1"> \u202e\u0645\u0631\u062d\u0628\u0627 {{name}} $t(x)'
 )
@@ -136,7 +138,7 @@ def test_somebody_new_with_photos(portal: Portal, lfw: Lfw, tmp_path: Path) -> N
     portal.heading("Alejandro Toledo")
     expect(page.get_by_text("Enrolled", exact=True)).to_have_count(2)
     expect(page.get_by_text("Made of 2 faces. Searches use it as it is.")).to_be_visible()
-    expect(page.get_by_role("cell", name="7")).to_be_visible()
+    expect(page.get_by_role("cell", name="7", exact=True)).to_be_visible()
     portal.shoot("person")
 
     # The same external id once more.
@@ -337,6 +339,9 @@ WATCH = """() => {
   }).observe({ type: "longtask" });
 }"""
 
+# What Chromium has called a task of a thread's loop, by version.
+TASKS = ("RunTask", "ThreadControllerImpl::RunTask", "ThreadController active")
+
 # As fast as a hand at the wheel: 240 px a frame, 14,400 px a second.
 SCROLL = """async ([frames, step]) => {
   const grid = document.querySelector('[role=grid]');
@@ -360,34 +365,52 @@ def figures(page: Page) -> dict[str, float]:
     return {"nodes": nodes, "heap": round(found["JSHeapUsedSize"] / 1e6, 1)}
 
 
-def test_a_hundred_thousand_people_scroll(staff: Staff, stack: Stack, seen: Any) -> None:
+def longest_task(events: list[dict[str, Any]]) -> float:
+    """Milliseconds of CPU that the longest task of the page's thread took, from the mark on.
+
+    The clock would count what the machine does for others meanwhile.
+    """
+    (mark,) = (each for each in events if each.get("name") == "scrolls")
+    return max(
+        each["tdur"] / 1000
+        for each in events
+        if each.get("name") in TASKS
+        and (each["pid"], each["tid"]) == (mark["pid"], mark["tid"])
+        and each["ts"] > mark["ts"]
+        and "tdur" in each
+    )
+
+
+def test_a_hundred_thousand_people_scroll(
+    staff: Staff, stack: Stack, chromium: Browser, seen: Any
+) -> None:
     gallery = staff.make_gallery("People many")
     made = stack.manage("shell", "-c", FILL.format(gallery=gallery, many=MANY))
     assert made.returncode == 0, made.stderr
     portal = seen(gallery, "/people")
     page = portal.page
     expect(page.get_by_text(f"Somebody {MANY - 1:06}")).to_be_visible()
-    page.evaluate(SCROLL, [30, 240])
-    page.evaluate("document.querySelector('[role=grid]').scrollTop = 0")
-    page.evaluate(WATCH)
+    page.evaluate(SCROLL, [60, 240])
     begin = figures(page)
-    page.evaluate("window.longTasks.length = 0")  # collecting garbage is no scrolling
+    page.evaluate(WATCH)
 
+    chromium.start_tracing(page=page, categories=["toplevel", "blink.user_timing"])
+    page.evaluate("performance.mark('scrolls')")
     reached = 0.0
     for _ in range(20):
         reached = page.evaluate(SCROLL, [60, 240])
-    page.mouse.move(640, 500)
-    for _ in range(20):
-        page.mouse.wheel(0, 400)
-        page.evaluate("new Promise((next) => requestAnimationFrame(next))")
-    longest = max(page.evaluate("window.longTasks"), default=0)
+    busy = longest_task(json.loads(chromium.stop_tracing())["traceEvents"])
+    seen_long = page.evaluate("window.longTasks")
     end = figures(page)
-    told = f"scrolled {reached:,.0f} px; begin {begin}; end {end}; longest task {longest} ms"
+    told = (
+        f"scrolled {reached:,.0f} px; begin {begin}; end {end}; longest task {busy:.0f} ms of CPU; "
+        f"the browser saw {len(seen_long)} longer than 50 ms by the clock: {seen_long}"
+    )
     print(f"\n{told}")  # noqa: T201 - figures to read, whether or not they are within the limits
     assert reached > 50_000
     assert end["nodes"] < begin["nodes"] + 200
     assert end["heap"] < begin["heap"] + 10
-    assert longest <= 50
+    assert busy <= LONG_MS
 
     # Dragged back to the top and down again: one request away, not all pages in between.
     middle = page.evaluate(

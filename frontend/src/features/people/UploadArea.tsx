@@ -30,6 +30,7 @@ export function DropPhotos(props: { add: (files: File[]) => void; disabled?: boo
       activateOnKeyboard={false}
       enablePointerEvents
       p="sm"
+      style={{ transition: "none" }}
       tabIndex={-1}
       inputProps={{ "aria-hidden": true, tabIndex: -1 }}
     >
