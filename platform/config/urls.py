@@ -1,12 +1,13 @@
 """Every address of the server."""
 
+from csp.decorators import csp
 from django.contrib import admin
-from django.urls import URLPattern, URLResolver, include, path
-from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
 from common.health import healthz
+from common.security import DOCS
 from enrolment.api import PersonViewSet, PhotoViewSet
 from enrolment.desk_api import EnrolmentView
 from enrolment.identity_api import UndoChangeView
@@ -20,6 +21,7 @@ from operations.api import metrics, readyz
 from people.api import GalleryViewSet, ModelsView
 from people.session_api import OwnPasswordView, SessionView
 from photos.api import FaceViewSet
+from portal.views import portal
 from thresholds.api import CalibrationViewSet, PreviewView, ThresholdsView
 from vectors.api import GalleryIndexView
 
@@ -54,14 +56,19 @@ api: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/")),
     path("healthz", healthz),
     path("readyz", readyz),
     path("metrics", metrics),
     path("admin/", admin.site.urls),
     path("api/v1/", include(api)),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    path(
+        "api/docs/",
+        csp(DOCS)(SpectacularSwaggerSplitView.as_view(url_name="schema")),
+        name="docs",
+    ),
+    # All others are the portal's, which knows its own.
+    re_path(r"^(?!(?:api|admin|static|healthz|readyz|metrics)(?:/|$))", portal, name="portal"),
 ]
 
 handler400 = "common.problems.bad_request"

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 
 from django.core.management.utils import get_random_secret_key
 
+from common.security import is_immutable, static_headers
+
 from . import env
 
 BASE_DIR = Path(__file__).resolve().parents[3]
@@ -88,6 +90,7 @@ INSTALLED_APPS = [
     "enrolment",
     "imports",
     "operations",
+    "portal",
 ]
 
 MIDDLEWARE = [
@@ -96,6 +99,7 @@ MIDDLEWARE = [
     "operations.middleware.RequestLog",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "common.security.SecurityHeaders",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -164,9 +168,18 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
+# What `make frontend` builds. In a wheel it lies beside the packages.
+_SOURCES = Path(__file__).resolve().parents[2]
+_bundle = BASE_DIR / "frontend" / "dist"
+PORTAL_DIR = env.place("PORTAL_DIR", _bundle if _bundle.is_dir() else _SOURCES / "portal" / "dist")
+PORTAL_BUILT = (PORTAL_DIR / "index.html").is_file()
+STATICFILES_DIRS = [("portal", str(PORTAL_DIR))] if PORTAL_BUILT else []
 # Served from the packages themselves: a fresh checkout needs no collectstatic.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+WHITENOISE_IMMUTABLE_FILE_TEST = is_immutable
+WHITENOISE_ADD_HEADERS_FUNCTION = static_headers
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
