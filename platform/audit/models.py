@@ -35,7 +35,10 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "audit entries"
-        indexes = [models.Index(fields=["target", "at"], name="audit_of_target")]
+        indexes = [
+            models.Index(fields=["target", "at"], name="audit_of_target"),
+            models.Index(fields=["actor", "id"], name="audit_of_actor"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.target}"

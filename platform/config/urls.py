@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from accounts.user_api import UserViewSet
 from common.health import healthz
 from common.security import DOCS
 from enrolment.api import PersonViewSet, PhotoViewSet
@@ -18,7 +19,11 @@ from identification.search_api import SearchProbeView, SearchViewSet
 from identification.telemetry_api import TelemetryView
 from imports.api import ImportItemViewSet, ImportViewSet
 from operations.api import metrics, readyz
+from operations.dashboard_api import DashboardView
 from people.api import GalleryViewSet, ModelsView
+from people.audit_api import AuditViewSet
+from people.key_api import KeyViewSet
+from people.member_api import MemberViewSet
 from people.session_api import OwnPasswordView, SessionView
 from photos.api import FaceViewSet
 from portal.views import portal
@@ -34,9 +39,14 @@ router.register("calibrations", CalibrationViewSet)
 router.register("searches", SearchViewSet)
 router.register("reviews", ReviewViewSet)
 router.register("imports", ImportViewSet)
+router.register("users", UserViewSet)
+router.register("members", MemberViewSet)
+router.register("keys", KeyViewSet)
+router.register("audit", AuditViewSet)
 
 api: list[URLPattern | URLResolver] = [
     path("", include(router.urls)),
+    path("dashboard", DashboardView.as_view()),
     path("session", SessionView.as_view()),
     path("session/password", OwnPasswordView.as_view()),
     path("galleries/<uuid:id>/index", GalleryIndexView.as_view()),

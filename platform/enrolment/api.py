@@ -1,6 +1,7 @@
 """Enrolling over HTTP: people with their faces, photos uploaded, persons erased."""
 
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -31,7 +32,7 @@ from photos import api as photos_api
 from photos.api import PhotoSerializer
 from photos.intake import examine
 from photos.models import Photo
-from photos.selectors import photo_for
+from photos.selectors import Pictured, photo_for, pictured
 from photos.services import process_again, receive
 from reviews.models import Kind
 
@@ -111,15 +112,52 @@ class DoubtSerializer(serializers.Serializer[Any]):
     resembling = ResemblingSerializer(many=True, source="candidates.all")
 
 
-class PersonDetailSerializer(PersonSerializer):
+class PicturedListSerializer(serializers.ListSerializer[Any]):
+    """People of a page: what there is of photos is asked for all of them at once."""
+
+    def to_representation(self, data: Any) -> list[Any]:
+        """Their members."""
+        people = list(data)
+        self.context["pictured"] = pictured(people)
+        return super().to_representation(people)
+
+
+class PicturedPersonSerializer(PersonSerializer):
+    """Somebody in a gallery, with how many photos there are of them, and the best face."""
+
+    photos = serializers.SerializerMethodField(help_text="How many, in whatever state.")
+    portrait = serializers.SerializerMethodField(
+        help_text="Their best enrolled face, see `/faces/{id}/image`; null without one."
+    )
+
+    class Meta(PersonSerializer.Meta):
+        fields = [*PersonSerializer.Meta.fields, "photos", "portrait"]
+        list_serializer_class = PicturedListSerializer
+
+    def get_photos(self, person: Person) -> int:
+        """How many."""
+        return self._pictured(person).photos
+
+    def get_portrait(self, person: Person) -> UUID | None:
+        """The face's id."""
+        return self._pictured(person).portrait
+
+    def _pictured(self, person: Person) -> Pictured:
+        known: dict[int, Pictured] = self.context.setdefault("pictured", {})
+        if person.pk not in known:
+            known.update(pictured([person]))
+        return known.get(person.pk, Pictured())
+
+
+class PersonDetailSerializer(PicturedPersonSerializer):
     """Somebody in a gallery, and whom they resemble if they are held for it."""
 
     doubt = serializers.SerializerMethodField(
         help_text="Whom they resemble, while they are `duplicate` or `refused`; else null."
     )
 
-    class Meta(PersonSerializer.Meta):
-        fields = [*PersonSerializer.Meta.fields, "doubt"]
+    class Meta(PicturedPersonSerializer.Meta):
+        fields = [*PicturedPersonSerializer.Meta.fields, "doubt"]
 
     @extend_schema_field(DoubtSerializer(allow_null=True))
     def get_doubt(self, person: Person) -> Any:
@@ -132,7 +170,11 @@ class PersonDetailSerializer(PersonSerializer):
 
 
 @extend_schema_view(
-    list=extend_schema(summary="List and search people"),
+    list=extend_schema(
+        summary="List and search people",
+        description="`search` finds people in whose name or external id every word occurs.",
+        responses=PicturedPersonSerializer,
+    ),
     retrieve=extend_schema(
         summary="Show a person, and why they are held", responses=PersonDetailSerializer
     ),
@@ -141,8 +183,9 @@ class PersonViewSet(IdentityMixin, people_api.PersonViewSet):
     """People: who can be found, and who turned out to be whom."""
 
     def get_serializer_class(self) -> type[PersonSerializer]:
-        """One alone comes with the reason why they are held."""
-        return PersonDetailSerializer if self.action == "retrieve" else PersonSerializer
+        """Those of a list come with a face; one alone with the reason why they are held, too."""
+        kinds = {"list": PicturedPersonSerializer, "retrieve": PersonDetailSerializer}
+        return kinds.get(self.action, PersonSerializer)
 
     @extend_schema(
         summary="Add a person",

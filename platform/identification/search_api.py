@@ -1,12 +1,11 @@
 """The log of searches over HTTP: who looked for whom, why, and what it was told."""
 
-import csv
 from collections.abc import Iterator
 from typing import Any, ClassVar
 from uuid import UUID
 
 import django_filters
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -15,8 +14,9 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 
+from accounts.actors import actor_of
 from accounts.api import ActorMixin, ReadViewSet
-from common.cells import harmless
+from common.cells import csv_response
 from common.errors import NotFound
 from photos.api import JPEG, jpeg_response
 from reviews.models import Review, State, Verdict
@@ -74,8 +74,11 @@ class SearchDetailSerializer(SearchSerializer):
 
 
 class SearchFilter(django_filters.FilterSet):
-    """`?gallery=&actor=&reason=&probe=&decision=&person=&after=&before=`."""
+    """`?gallery=&mine=&actor=&reason=&probe=&decision=&person=&after=&before=`."""
 
+    mine = django_filters.BooleanFilter(
+        method="filter_mine", help_text="Whether you looked it up yourself."
+    )
     gallery = django_filters.UUIDFilter(field_name="galleries__public_id")
     decision = django_filters.ChoiceFilter(
         choices=[(each.value, each.value) for each in Decision],
@@ -92,6 +95,16 @@ class SearchFilter(django_filters.FilterSet):
     class Meta:
         model = Search
         fields: ClassVar[list[str]] = ["actor", "probe"]
+
+    def filter_mine(
+        self,
+        queryset: QuerySet[Search],
+        name: str,
+        value: bool,  # noqa: FBT001 - as the library calls it
+    ) -> QuerySet[Search]:
+        """One's own, or those of others."""
+        own = Q(actor=str(actor_of(self.request.user)))
+        return queryset.filter(own if value else ~own)
 
     def filter_decision(
         self, queryset: QuerySet[Search], name: str, value: str
@@ -150,9 +163,7 @@ class SearchViewSet(ReadViewSet[Search]):
     def export(self, request: Request) -> StreamingHttpResponse:
         """With the filters of the list."""
         found = self.filter_queryset(self.get_queryset())
-        answer = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = 'attachment; filename="searches.csv"'
-        return answer
+        return csv_response("searches.csv", EXPORTED, _rows(found))
 
 
 @extend_schema_view(
@@ -175,31 +186,20 @@ class SearchProbeView(ActorMixin):
         return jpeg_response(jpeg)
 
 
-class _Echo:
-    """A file whose writes are returned."""
-
-    def write(self, line: str) -> str:
-        """The line."""
-        return line
-
-
-def _lines(searches: QuerySet[Search]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(EXPORTED)
+def _rows(searches: QuerySet[Search]) -> Iterator[list[Any]]:
     for search in searches.iterator(chunk_size=500):
         for number, face in enumerate(search.faces or [{}]):
-            yield writer.writerow([harmless(cell) for cell in _cells(search, number, face)])
+            yield _cells(search, number, face)
 
 
 def _cells(search: Search, number: int, face: dict[str, Any]) -> list[Any]:
     asked: dict[str, Any] = search.thresholds or {}
     best: dict[str, Any] = next(iter(face.get("candidates", [])), {})
     galleries = " ".join(str(each.public_id) for each in search.galleries.all())
-    cells = [
+    return [
         search.public_id, search.created_at.isoformat(), search.actor, search.reason, galleries,
         search.among, search.probe, search.searched,
         *(asked.get(name) for name in ("tier", "match", "review")),
         number if face else None, face.get("decision"),
         *(best.get(name) for name in ("person", "score", "stranger_rate")),
     ]  # fmt: skip
-    return ["" if cell is None else cell for cell in cells]

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from accounts.access import require_site_admin as require_site_admin  # noqa: PLC0414 - shown here
 from accounts.actors import Actor
 from common.errors import Forbidden, NotFound
 
@@ -101,12 +102,6 @@ def require_member(actor: Actor) -> None:
     """Raise Forbidden unless the actor has a role in some gallery."""
     if not actor.is_site_admin and not _memberships(actor).exists():
         raise Forbidden("This needs a role in a gallery; you have none.", code="role_needed")
-
-
-def require_site_admin(actor: Actor) -> None:
-    """Raise Forbidden unless the actor is a site administrator."""
-    if not actor.is_site_admin:
-        raise Forbidden("This needs a site administrator.", code="role_needed")
 
 
 def _memberships(actor: Actor) -> QuerySet[Membership]:

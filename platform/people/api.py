@@ -16,7 +16,7 @@ from common.idempotency import idempotent
 from . import services
 from .access import gallery_for, require_member, visible_galleries
 from .catalogue import described_models
-from .models import Gallery, Person, Role
+from .models import Gallery, Held, Person, Role
 from .selectors import person_for, visible_people
 
 # Each word is a condition of the query, and SQLite takes a thousand of those at most.
@@ -90,15 +90,36 @@ class PersonCreateSerializer(PersonSerializer):
         read_only_fields = ["active", "held", "created_at", "updated_at"]
 
 
-class PersonFilter(django_filters.FilterSet):
-    """`?gallery=&external_id=&active=&held=&search=`; search looks in names and external ids."""
+# What a list of people can be asked for in one word; each person is in one of these.
+STATES = ("active", "inactive", *Held.values)
+ANY_HELD = "held"
 
+
+class PersonFilter(django_filters.FilterSet):
+    """`?gallery=&external_id=&active=&held=&state=&search=`.
+
+    `search` looks in names and external ids.
+    """
+
+    state = django_filters.ChoiceFilter(
+        choices=[(each, each) for each in (*STATES, ANY_HELD)],
+        method="filter_state",
+        help_text="`inactive`: by hand. The others out of searches say why; `held`: any of those.",
+    )
     gallery = django_filters.UUIDFilter(field_name="gallery__public_id")
     search = django_filters.CharFilter(method="filter_search", max_length=MAX_SEARCH)
 
     class Meta:
         model = Person
         fields = ["external_id", "active", "held"]
+
+    def filter_state(self, queryset: QuerySet[Person], name: str, value: str) -> QuerySet[Person]:
+        """People in this state."""
+        if value == ANY_HELD:
+            return queryset.filter(held__gt="")  # which an index has, unlike "not equal"
+        if value in Held.values:
+            return queryset.filter(held=value)
+        return queryset.filter(active=value == "active", held="")
 
     def filter_search(self, queryset: QuerySet[Person], name: str, value: str) -> QuerySet[Person]:
         """People in whose name or external id every word occurs."""

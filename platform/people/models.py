@@ -226,7 +226,10 @@ class Person(PublicModel):
                 name="one_person_per_external_id",
             ),
         ]
-        indexes = [models.Index(fields=["gallery", "name"], name="people_by_name")]
+        indexes = [
+            models.Index(fields=["gallery", "name"], name="people_by_name"),
+            models.Index(fields=["held", "id"], name="people_by_held"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.external_id or str(self.public_id)

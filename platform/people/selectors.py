@@ -5,10 +5,11 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from accounts.actors import Actor
+from accounts.models import ApiKey
 from common.errors import NotFound
 
-from .access import require, visible_galleries
-from .models import Person, Role
+from .access import galleries_where, require, visible_galleries
+from .models import Membership, Person, Role
 
 
 def visible_people(actor: Actor) -> QuerySet[Person]:
@@ -17,6 +18,18 @@ def visible_people(actor: Actor) -> QuerySet[Person]:
     if actor.is_site_admin:
         return people
     return people.filter(gallery__in=visible_galleries(actor))
+
+
+def visible_members(actor: Actor) -> QuerySet[Membership]:
+    """The roles of users in the galleries that the actor administers."""
+    members = Membership.objects.filter(user__isnull=False).select_related("user", "gallery")
+    return members.filter(gallery__in=galleries_where(actor, Role.ADMIN))
+
+
+def visible_keys(actor: Actor) -> QuerySet[ApiKey]:
+    """The API keys of the galleries that the actor administers, with their roles."""
+    keys = ApiKey.objects.select_related("membership__gallery")
+    return keys.filter(membership__gallery__in=galleries_where(actor, Role.ADMIN))
 
 
 def root_of(person: Person) -> Person:

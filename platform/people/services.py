@@ -1,5 +1,6 @@
 """Changing galleries, people and memberships. Enrolling and erasing faces is `enrolment`'s."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -142,10 +143,12 @@ def update_person(actor: Actor, person: Person, **changes: Any) -> Person:
 
 
 @transaction.atomic
-def issue_api_key(actor: Actor, gallery: Gallery, role: Role, name: str) -> str:
+def issue_api_key(
+    actor: Actor, gallery: Gallery, role: Role, name: str, expires_at: datetime | None = None
+) -> str:
     """Make a key for this gallery and return its secret, which is shown this once."""
     require(actor, gallery, Role.ADMIN)
-    key, secret = create_api_key(name)
+    key, secret = create_api_key(name, expires_at)
     Membership.objects.create(gallery=gallery, api_key=key, role=role)
     record(actor, "api_key.create", f"api_key:{key.prefix}", gallery.public_id, role=role.value)
     return secret

@@ -1,13 +1,16 @@
 """Reading photos and faces."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from accounts.actors import Actor
 from common.errors import NotFound
 from people.access import require, visible_galleries
-from people.models import Gallery, Role
+from people.models import Gallery, Person, Role
 from vectors.codec import FloatArray, decode_many
 from vectors.models import PersonTemplate
 
@@ -43,6 +46,31 @@ def photo_for(actor: Actor, public_id: UUID, role: Role) -> Photo:
         raise NotFound("photo")
     require(actor, photo.gallery, role)
     return photo
+
+
+class Pictured(NamedTuple):
+    """How many photos somebody has, in whatever state, and their best enrolled face."""
+
+    photos: int = 0
+    portrait: UUID | None = None
+
+
+def pictured(people: Iterable[Person]) -> dict[int, Pictured]:
+    """The same of each of these people, by key, in one query however many they are."""
+    photos = Photo.objects.filter(person=OuterRef("pk")).order_by().values("person")
+    faces = Face.objects.filter(
+        photo__person=OuterRef("pk"),
+        photo__state=PhotoState.ENROLLED,
+        template__isnull=False,
+        model=OuterRef("gallery__model"),
+    )
+    best = faces.order_by(F("quality__score").desc(nulls_last=True), "pk").values("public_id")
+    rows = Person.objects.filter(pk__in=[each.pk for each in people]).values_list(
+        "pk",
+        Coalesce(Subquery(photos.annotate(number=Count("pk")).values("number")), 0),
+        Subquery(best[:1]),
+    )
+    return {pk: Pictured(number, portrait) for pk, number, portrait in rows}
 
 
 def visible_faces(actor: Actor) -> QuerySet[Face]:

@@ -144,6 +144,10 @@ class IndexGeneration(PublicModel):
     verified_to = models.BigIntegerField(null=True, help_text="Compared up to this template.")
     filled_at = models.DateTimeField(null=True)
     ready_at = models.DateTimeField(null=True)
+    reconciled_at = models.DateTimeField(null=True, help_text="Last compared with the database.")
+    reconciled_wrong = models.PositiveBigIntegerField(
+        null=True, help_text="How many entries were not what they should be then."
+    )
     held_by = models.CharField(max_length=200, blank=True, help_text="The process that writes.")
     held_until = models.DateTimeField(null=True)
 

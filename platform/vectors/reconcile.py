@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from django.db import transaction
 from django.db.models import Q
+from django.utils import timezone
 
 from . import milvus
 from .connection import server_labels
@@ -107,6 +108,7 @@ def reconcile(
         report.expected = report.counts["missing"] = wanted(generation).count()
         if repair:
             refill(generation.pk)
+        _note(generation, report)
         yield report
         return
     milvus.await_visible(generation.collection)
@@ -120,6 +122,14 @@ def reconcile(
                 mark_entries(generation, part.wrong)
         first = part.last + 1
         yield report
+    _note(generation, report)
+
+
+def _note(generation: IndexGeneration, report: Report) -> None:
+    """Keep when it was compared to its end, and what came of it."""
+    IndexGeneration.objects.filter(pk=generation.pk).update(
+        reconciled_at=timezone.now(), reconciled_wrong=report.wrong
+    )
 
 
 def searched_generations() -> list[IndexGeneration]:

@@ -159,3 +159,14 @@ def test_export(client_of: Client, gallery: Gallery, lfw: Lfw) -> None:
     assert (row["search"], row["reason"]) == (body["search"], "'=HYPERLINK(1)")
     assert (row["decision"], row["person"]) == (body["faces"][0]["decision"], best["person"]["id"])
     assert float(row["score"]) == pytest.approx(best["score"])
+
+
+def test_one_s_own(client_of: Client, gallery: Gallery, lfw: Lfw) -> None:
+    reviewer, viewer = client_of(gallery, Role.REVIEWER), client_of(gallery, Role.VIEWER)
+    mine = look_up(reviewer, lfw, gallery).json()["search"]
+    theirs = look_up(viewer, lfw, gallery).json()["search"]
+    assert ids(reviewer) == [theirs, mine]
+    assert ids(reviewer, mine="true") == [mine]
+    assert ids(reviewer, mine="false") == [theirs]
+    assert ids(viewer, mine="true") == [theirs]
+    assert ids(viewer, mine="false") == []

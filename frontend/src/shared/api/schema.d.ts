@@ -4,6 +4,66 @@
  */
 
 export interface paths {
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was done, the newest first
+         * @description The audit log, which is only read.
+         */
+        get: operations["audit_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an entry of the audit log
+         * @description The audit log, which is only read.
+         */
+        get: operations["audit_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit log as CSV
+         * @description With the filters of the list.
+         */
+        get: operations["audit_export_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/calibrations": {
         parameters: {
             query?: never;
@@ -58,6 +118,26 @@ export interface paths {
          * @description Photos, templates and index are as if it had not been.
          */
         post: operations["changes_undo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how everything is
+         * @description Galleries, and for site administrators the installation.
+         */
+        get: operations["dashboard"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -708,6 +788,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the API keys of galleries that you administer
+         * @description Keys of machines.
+         */
+        get: operations["keys_list"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description Make one; the answer alone has the secret.
+         */
+        post: operations["keys_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an API key
+         * @description Keys of machines.
+         */
+        get: operations["keys_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key, for good
+         * @description Whoever uses it is refused from then on; it stays in the list.
+         */
+        delete: operations["keys_destroy"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the members of galleries that you administer
+         * @description Which user may do what where. Keys have their role with them.
+         */
+        get: operations["members_list"];
+        put?: never;
+        /**
+         * Let a user into a gallery
+         * @description Give somebody a first role.
+         */
+        post: operations["members_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/members/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a member
+         * @description Which user may do what where. Keys have their role with them.
+         */
+        get: operations["members_retrieve"];
+        put?: never;
+        post?: never;
+        /**
+         * Take a member's role away
+         * @description They see nothing of the gallery from then on.
+         */
+        delete: operations["members_destroy"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a member's role
+         * @description Give another role instead.
+         */
+        patch: operations["members_partial_update"];
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -737,7 +917,7 @@ export interface paths {
         };
         /**
          * List and search people
-         * @description People: who can be found, and who turned out to be whom.
+         * @description `search` finds people in whose name or external id every word occurs.
          */
         get: operations["people_list"];
         put?: never;
@@ -1256,6 +1436,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List users
+         * @description People who sign in. They are deactivated, never deleted: the audit log names them.
+         */
+        get: operations["users_list"];
+        put?: never;
+        /**
+         * Make a user
+         * @description Somebody who can sign in, and see nothing yet.
+         */
+        post: operations["users_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a user
+         * @description People who sign in. They are deactivated, never deleted: the audit log names them.
+         */
+        get: operations["users_retrieve"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change a user
+         * @description `active: false` and a new `password` end all of their sessions.
+         */
+        patch: operations["users_partial_update"];
+        trace?: never;
+    };
     "/api/v1/verify": {
         parameters: {
             query?: never;
@@ -1292,6 +1520,23 @@ export interface components {
         AssignmentRequest: {
             /** @description `me`, the id of a user who reviews the gallery, or null. */
             to: string | null;
+        };
+        /** @description An act. */
+        Audit: {
+            readonly id: number;
+            /** Format: date-time */
+            readonly at: string;
+            actor: string;
+            /** @description What the user or the key is called now; null of others. */
+            readonly actor_name: string | null;
+            action: string;
+            target: string;
+            /** Format: uuid */
+            gallery?: string | null;
+            /** @description Ids and figures. */
+            details: {
+                [key: string]: unknown;
+            };
         };
         /** @description One result a file, in their order. */
         Batch: {
@@ -1417,6 +1662,13 @@ export interface components {
             poor_quality: number;
             none: number;
         };
+        /** @description What the caller may see. */
+        Dashboard: {
+            /** @description By name. */
+            galleries: components["schemas"]["GalleryFigures"][];
+            /** @description For site administrators. */
+            installation: components["schemas"]["Installation"] | null;
+        };
         /** @description A day with searches (UTC). */
         Day: {
             /** @description Of this gallery alone, and whole. */
@@ -1510,6 +1762,12 @@ export interface components {
             timings_ms: {
                 [key: string]: number;
             };
+        };
+        /** @description A disk. */
+        Disk: {
+            holds: components["schemas"]["HoldsEnum"];
+            free_bytes: number;
+            total_bytes: number;
         };
         /** @description Why somebody new is held. */
         Doubt: {
@@ -1668,6 +1926,24 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
         };
+        /** @description A gallery; null is what one's role there doesn't show. */
+        GalleryFigures: {
+            /** Format: uuid */
+            id: string;
+            name: string;
+            role: components["schemas"]["Role"];
+            model: string;
+            people: number;
+            /** @description How many active people a search compares with. */
+            templates: number;
+            index: components["schemas"]["IndexFigures"];
+            /** @description For reviewers. */
+            open_reviews: number | null;
+            /** @description For operators. */
+            running_imports: number | null;
+            /** @description Of 14 days, the oldest first; for reviewers. */
+            lookups: components["schemas"]["LookupDay"][] | null;
+        };
         /** @description A gallery and its settings. */
         GalleryRequest: {
             name: string;
@@ -1717,6 +1993,12 @@ export interface components {
          * @enum {string}
          */
         HeldEnum: "checking" | "duplicate" | "refused" | "merged";
+        /**
+         * @description * `data` - data
+         *     * `photos` - photos
+         * @enum {string}
+         */
+        HoldsEnum: "data" | "photos";
         /**
          * @description The answer to a lookup.
          *
@@ -2117,6 +2399,32 @@ export interface components {
             measured_at: string | null;
             others: components["schemas"]["OtherIndex"][];
         };
+        /** @description The index that the gallery is searched in, which others may share. */
+        IndexFigures: {
+            /** @description `ready`, `building`, or `none` before the first face. */
+            state: string;
+            /** @description Changes that it doesn't have yet. */
+            pending: number;
+            /**
+             * Format: double
+             * @description Age of the oldest of them.
+             */
+            lag_seconds: number;
+            /**
+             * Format: double
+             * @description Recall@1, as last measured.
+             */
+            recall: number | null;
+            /** Format: date-time */
+            measured_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last compared with the database.
+             */
+            reconciled_at: string | null;
+            /** @description Entries that were wrong then. */
+            wrong: number | null;
+        };
         /**
          * @description * `none` - none
          *     * `building` - building
@@ -2124,6 +2432,17 @@ export interface components {
          * @enum {string}
          */
         IndexStateEnum: "none" | "building" | "ready";
+        /** @description The installation; null is what could not be read in time, of which `parts` say why. */
+        Installation: {
+            parts: components["schemas"]["Part"][];
+            /** @description Messages that wait, by queue. */
+            queues: {
+                [key: string]: number;
+            } | null;
+            photos: components["schemas"]["PhotosUnderWay"] | null;
+            workers: components["schemas"]["Worker"][] | null;
+            disks: components["schemas"]["Disk"][] | null;
+        };
         /** @description A face found, its quality, and what is wrong with it. */
         Judged: {
             box: components["schemas"]["Box"];
@@ -2135,6 +2454,32 @@ export interface components {
             };
             /** @description Why it would not be enrolled; empty when it would. */
             quality_problems: components["schemas"]["Fault"][];
+        };
+        /** @description A machine's key; its secret is in the answer that made it, and nowhere else. */
+        Key: {
+            /** @description Its first letters. */
+            readonly id: string;
+            /** @description A free-form name for the API key. Need not be unique. 50 characters max. */
+            name?: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            readonly role: components["schemas"]["Role"];
+            /** @description Whether it works: `valid`, `revoked` or `expired`. */
+            readonly state: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly expires_at: string | null;
+        };
+        /** @description What a key is for. */
+        KeyCreateRequest: {
+            /** Format: uuid */
+            gallery: string;
+            role: components["schemas"]["Role"];
+            /** @description The machine that will use it. */
+            name: string;
+            /** Format: date-time */
+            expires_at?: string | null;
         };
         /**
          * @description * `folders` - folders
@@ -2223,6 +2568,14 @@ export interface components {
              */
             review: string | null;
         };
+        /** @description A day's lookups (UTC), as counted so far. */
+        LookupDay: {
+            /** Format: date */
+            day: string;
+            searches: number;
+            faces: number;
+            readonly decisions: components["schemas"]["Counts"];
+        };
         /** @description What is wrong with a source as a whole. */
         Loss: {
             code: string;
@@ -2234,6 +2587,26 @@ export interface components {
          * @enum {string}
          */
         ManifestEnum: "inside" | "sent";
+        /** @description A user's role in a gallery. */
+        Member: {
+            readonly id: number;
+            /** Format: uuid */
+            readonly gallery: string;
+            /** Format: uuid */
+            readonly user: string;
+            readonly username: string;
+            readonly name: string;
+            /** @description Whether they can sign in. */
+            readonly active: boolean;
+            role: components["schemas"]["Role"];
+        };
+        /** @description Who becomes what where. */
+        MemberCreateRequest: {
+            /** Format: uuid */
+            gallery: string;
+            username: string;
+            role: components["schemas"]["Role"];
+        };
         /**
          * @description * `review` - Review: a person decides whether it counts
          *     * `allow` - Allow: it counts
@@ -2289,6 +2662,24 @@ export interface components {
         /** @description All models. */
         Models: {
             results: components["schemas"]["Model"][];
+        };
+        /** @description A key that was just made. */
+        NewKey: {
+            /** @description Its first letters. */
+            readonly id: string;
+            /** @description A free-form name for the API key. Need not be unique. 50 characters max. */
+            name?: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            readonly role: components["schemas"]["Role"];
+            /** @description Whether it works: `valid`, `revoked` or `expired`. */
+            readonly state: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly expires_at: string | null;
+            /** @description What the machine sends. It is not shown again. */
+            secret: string;
         };
         /** @enum {unknown} */
         NullEnum: null;
@@ -2372,6 +2763,19 @@ export interface components {
              */
             review_fnir: number;
         };
+        PaginatedAuditList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["Audit"][];
+        };
         PaginatedCalibrationList: {
             /**
              * Format: uri
@@ -2437,7 +2841,7 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Import"][];
         };
-        PaginatedPersonList: {
+        PaginatedKeyList: {
             /**
              * Format: uri
              * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
@@ -2448,7 +2852,20 @@ export interface components {
              * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
              */
             previous?: string | null;
-            results: components["schemas"]["Person"][];
+            results: components["schemas"]["Key"][];
+        };
+        PaginatedMemberList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["Member"][];
         };
         PaginatedPhotoList: {
             /**
@@ -2462,6 +2879,19 @@ export interface components {
              */
             previous?: string | null;
             results: components["schemas"]["Photo"][];
+        };
+        PaginatedPicturedPersonList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["PicturedPerson"][];
         };
         PaginatedReviewList: {
             /**
@@ -2489,6 +2919,33 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Search"][];
         };
+        PaginatedUserList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["User"][];
+        };
+        /** @description A part of the installation. */
+        Part: {
+            name: string;
+            state: components["schemas"]["PartStateEnum"];
+            detail: string;
+            remedy: string;
+        };
+        /**
+         * @description * `ok` - ok
+         *     * `warning` - warning
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        PartStateEnum: "ok" | "warning" | "failed";
         /** @description The password so far, and the one from now on. */
         PasswordChangeRequest: {
             old: string;
@@ -2531,6 +2988,10 @@ export interface components {
              * @description The least contrast, 0 (flat) to 0.5. Empty: not asked for.
              */
             min_contrast?: number | null;
+        };
+        /** @description Another role. */
+        PatchedMemberUpdateRequest: {
+            role?: components["schemas"]["Role"];
         };
         /** @description Somebody in a gallery. */
         PatchedPersonRequest: {
@@ -2616,6 +3077,16 @@ export interface components {
             /** @description For the audit log; scores set by hand need one. */
             reason?: string;
         };
+        /** @description What of somebody can change: not the name they sign in with. */
+        PatchedUserUpdateRequest: {
+            first_name?: string;
+            last_name?: string;
+            /** Email address */
+            email?: string;
+            active?: boolean;
+            is_site_admin?: boolean;
+            password?: string;
+        };
         /** @description Somebody in a gallery. */
         Person: {
             /** Format: uuid */
@@ -2690,6 +3161,13 @@ export interface components {
             readonly created_at: string;
             /** Format: date-time */
             readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
             /** @description Whom they resemble, while they are `duplicate` or `refused`; else null. */
             readonly doubt: components["schemas"]["Doubt"] | null;
         };
@@ -2770,6 +3248,50 @@ export interface components {
             person: string;
             /** Format: binary */
             photo: string;
+        };
+        /** @description Photos that are not done. */
+        PhotosUnderWay: {
+            received: number;
+            processing: number;
+        };
+        /** @description Somebody in a gallery, with how many photos there are of them, and the best face. */
+        PicturedPerson: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly gallery: string;
+            external_id?: string;
+            name?: string;
+            notes?: string;
+            metadata?: {
+                [key: string]: unknown;
+            };
+            active?: boolean;
+            /**
+             * @description Why they are kept out of searches.
+             *
+             *     * `checking` - Checking: whether they are enrolled already is being looked up
+             *     * `duplicate` - Duplicate: they look like somebody enrolled, a reviewer decides
+             *     * `refused` - Refused: they look like somebody enrolled
+             *     * `merged` - Merged: they are the same person as another
+             */
+            readonly held: components["schemas"]["HeldEnum"];
+            /**
+             * Format: uuid
+             * @description Who they turned out to be; their photos are there.
+             */
+            readonly merged_into: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description How many, in whatever state. */
+            readonly photos: number;
+            /**
+             * Format: uuid
+             * @description Their best enrolled face, see `/faces/{id}/image`; null without one.
+             */
+            readonly portrait: string | null;
         };
         /** @description What a gallery asks of a match. */
         Policy: {
@@ -3338,6 +3860,36 @@ export interface components {
             code: string;
             sentence: string;
         };
+        /** @description Somebody who signs in. */
+        User: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @description Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only. */
+            username: string;
+            first_name?: string;
+            last_name?: string;
+            /** Email address */
+            email?: string;
+            active?: boolean;
+            /** @description All galleries and the admin are theirs. */
+            is_site_admin?: boolean;
+            /** Format: date-time */
+            readonly last_login: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description Somebody new. */
+        UserCreateRequest: {
+            /** @description Required. 150 characters or fewer. Letters, digits and @/./+/-/_ only. */
+            username: string;
+            first_name?: string;
+            last_name?: string;
+            /** Email address */
+            email?: string;
+            /** @default false */
+            is_site_admin: boolean;
+            password: string;
+        };
         /**
          * @description * `same` - The same person
          *     * `different` - Different people
@@ -3406,6 +3958,20 @@ export interface components {
              */
             model: string;
         };
+        /** @description A worker's last sign of life. */
+        Worker: {
+            name: string;
+            queues: string[];
+            /** @description Whether it lives, as it seems. */
+            fresh: boolean;
+            /** Format: date-time */
+            seen_at: string;
+            /** @description What it does; empty: it waits. */
+            task: string;
+            /** Format: date-time */
+            task_since: string | null;
+            memory_bytes: number;
+        };
     };
     responses: never;
     parameters: never;
@@ -3415,6 +3981,148 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    audit_list: {
+        parameters: {
+            query?: {
+                /** @description `person.erase`, or `person.` for all of this kind. */
+                action?: string;
+                actor?: string;
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                gallery?: string;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                since?: string;
+                target?: string;
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedAuditList"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_export_retrieve: {
+        parameters: {
+            query?: {
+                /** @description `person.erase`, or `person.` for all of this kind. */
+                action?: string;
+                actor?: string;
+                gallery?: string;
+                since?: string;
+                target?: string;
+                until?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     calibrations_list: {
         parameters: {
             query?: {
@@ -3557,6 +4265,43 @@ export interface operations {
             };
             /** @description `undone`, `merged`, `decided_by_review` */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Dashboard"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5694,6 +6439,448 @@ export interface operations {
             };
         };
     };
+    keys_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                gallery?: string;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /**
+                 * @description * `valid` - valid
+                 *     * `revoked` - revoked
+                 *     * `expired` - expired
+                 */
+                state?: "expired" | "revoked" | "valid";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedKeyList"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KeyCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewKey"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Key"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    keys_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                gallery?: string;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /**
+                 * @description * `viewer` - Viewer: looks up faces
+                 *     * `operator` - Operator: enrols people
+                 *     * `reviewer` - Reviewer: decides doubtful matches
+                 *     * `admin` - Administrator: settings, members, keys, erasure
+                 */
+                role?: "admin" | "operator" | "reviewer" | "viewer";
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedMemberList"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MemberCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `already_member`: change the role instead */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unknown_user` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_destroy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    members_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedMemberUpdateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Member"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     models_list: {
         parameters: {
             query?: never;
@@ -5751,6 +6938,18 @@ export interface operations {
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 search?: string;
+                /**
+                 * @description `inactive`: by hand. The others out of searches say why; `held`: any of those.
+                 *
+                 *     * `active` - active
+                 *     * `inactive` - inactive
+                 *     * `checking` - checking
+                 *     * `duplicate` - duplicate
+                 *     * `refused` - refused
+                 *     * `merged` - merged
+                 *     * `held` - held
+                 */
+                state?: "active" | "checking" | "duplicate" | "held" | "inactive" | "merged" | "refused";
             };
             header?: never;
             path?: never;
@@ -5763,7 +6962,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["PaginatedPersonList"];
+                    "application/json": components["schemas"]["PaginatedPicturedPersonList"];
                 };
             };
             /** @description `not_authenticated`, `authentication_failed` */
@@ -7123,6 +8322,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Number of results to return per page. */
                 page_size?: number;
                 /** @description Among the candidates of any of its faces. */
@@ -7277,6 +8478,8 @@ export interface operations {
                  */
                 decision?: "match" | "no_match" | "poor_quality" | "review";
                 gallery?: string;
+                /** @description Whether you looked it up yourself. */
+                mine?: boolean;
                 /** @description Among the candidates of any of its faces. */
                 person?: string;
                 probe?: string;
@@ -7489,6 +8692,210 @@ export interface operations {
             };
             /** @description `too_many_attempts`: after `Retry-After` seconds */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_list: {
+        parameters: {
+            query?: {
+                active?: boolean;
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                is_site_admin?: boolean;
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                search?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedUserList"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UserCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `username_taken` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_retrieve: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    users_partial_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedUserUpdateRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["User"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `last_site_admin` */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
