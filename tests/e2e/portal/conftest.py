@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,8 +129,8 @@ class Portal:
 def staff(stack: Stack) -> Iterator[Staff]:
     """The first administrator."""
     staff = Staff(stack, "admin", stack.password)
-    with staff.http:
-        yield staff
+    yield staff
+    staff.http.close()
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +138,26 @@ def gallery(staff: Staff, request: pytest.FixtureRequest) -> str:
     """The id of a gallery that no other module uses."""
     name = request.module.__name__.rpartition(".test_")[2].replace("_", " ").capitalize()
     return staff.make_gallery(f"Portal {name}")
+
+
+Member = Callable[[str], Staff]
+
+
+@pytest.fixture
+def member(stack: Stack, staff: Staff, gallery: str) -> Iterator[Member]:
+    """Makes new users with a role in the module's gallery, signed in."""
+    made: list[Staff] = []
+
+    def make(role: str) -> Staff:
+        username, password = f"{role}-{secrets.token_hex(4)}", secrets.token_urlsafe(16)
+        staff.ok("POST", "users", json={"username": username, "password": password})
+        staff.ok("POST", "members", json={"gallery": gallery, "username": username, "role": role})
+        made.append(Staff(stack, username, password))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.http.close()
 
 
 Open = Callable[..., Portal]

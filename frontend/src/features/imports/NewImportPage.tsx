@@ -206,7 +206,7 @@ function SourceChoice({ wanted, change, allowed }: Part & { allowed: Allowed }) 
 
 function Choice(props: { value: string; label: string; hint: string; disabled?: boolean }) {
   return (
-    <Radio.Card value={props.value} disabled={props.disabled ?? false} p="sm" h="100%">
+    <Radio.Card value={props.value} disabled={props.disabled ?? false} p="sm">
       <Group wrap="nowrap" align="flex-start" gap="sm">
         <Radio.Indicator disabled={props.disabled ?? false} mt={2} />
         <div>
@@ -316,7 +316,7 @@ function Options({ wanted, change, policy }: Part & { policy: SeveralFaces }) {
     <Group align="flex-start" gap="xl">
       <Select
         label={t("form.several")}
-        w={360}
+        w={420}
         data={[
           { value: "", label: byGallery },
           ...POLICIES.map((value) => ({ value, label: t(`form.policy.${value}`) })),
@@ -326,7 +326,7 @@ function Options({ wanted, change, policy }: Part & { policy: SeveralFaces }) {
         onChange={(value) => change({ several: (value ?? "") as SeveralFaces | "" })}
       />
       <Stack gap={4}>
-        <Text size="sm" fw={500} id="priority">
+        <Text size="sm" fw={600} id="priority">
           {t("form.priority")}
         </Text>
         <SegmentedControl
