@@ -15,7 +15,7 @@ from enrolment.identity_api import UndoChangeView
 from enrolment.review_api import ReviewViewSet
 from identification.api import DetectView, IdentifyView, VerifyView
 from identification.batch_api import BatchesView, BatchView
-from identification.search_api import SearchProbeView, SearchViewSet
+from identification.search_api import SearchProbeView, SearchReviewView, SearchViewSet
 from identification.telemetry_api import TelemetryView
 from imports.api import ImportItemViewSet, ImportViewSet
 from operations.api import metrics, readyz
@@ -58,6 +58,7 @@ api: list[URLPattern | URLResolver] = [
     path("galleries/<uuid:id>/telemetry", TelemetryView.as_view()),
     path("models", ModelsView.as_view()),
     path("searches/<uuid:id>/faces/<int:number>/image", SearchProbeView.as_view()),
+    path("searches/<uuid:id>/faces/<int:number>/review", SearchReviewView.as_view()),
     path("identify", IdentifyView.as_view()),
     path("identify/batches", BatchesView.as_view()),
     path("identify/batches/<uuid:id>", BatchView.as_view()),

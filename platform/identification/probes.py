@@ -80,9 +80,9 @@ def _ask(
     policy = policies[gallery.pk]
     if policy.doubtful != Doubtful.QUEUE:
         return None
-    known = _asked_already(search, number, gallery)
+    known = asked_already(search, number, gallery)
     if known is not None:
-        return known
+        return known.public_id
     question = Question(
         kind=Kind.SEARCH,
         gallery=gallery,
@@ -97,12 +97,11 @@ def _ask(
     return open_review(question).public_id
 
 
-def _asked_already(search: Search, number: int, gallery: Gallery) -> UUID | None:
+def asked_already(search: Search, number: int, gallery: Gallery) -> Review | None:
     """The open review of the same face of the same photo: looked up twice it is one question."""
     same = Search.objects.filter(probe=search.probe, galleries=gallery).values("public_id")
     waiting = Review.objects.filter(kind=Kind.SEARCH, state=State.OPEN, gallery=gallery)
-    found = waiting.filter(search__in=same, face_number=number).order_by("pk").first()
-    return None if found is None else found.public_id
+    return waiting.filter(search__in=same, face_number=number).order_by("pk").first()
 
 
 def _resembling(gallery: Gallery, asked: Limits, lookup: Lookup) -> list[Resembling]:

@@ -12,20 +12,44 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from accounts.actors import actor_of
 from accounts.api import ActorMixin, ReadViewSet
+from common.api import UPLOAD_PROBLEMS, BoxSerializer, problem
 from common.cells import csv_response
 from common.errors import NotFound
+from people.models import Person
 from photos.api import JPEG, jpeg_response
 from reviews.models import Review, State, Verdict
 from thresholds.deciding import Decision
 
-from .api import LimitsSerializer
+from .answers import person_figures
+from .api import CandidatePersonSerializer, LimitsSerializer
+from .asking import ask_reviewers
 from .models import REASON_LENGTH, Search
 from .probes import kept_face
 from .searches import visible_searches
+from .selectors import named
+
+
+class SearchedCandidateSerializer(serializers.Serializer[Any]):
+    """Who it may have been."""
+
+    person = serializers.UUIDField(help_text="Their id; their name stands in `people`.")
+    score = serializers.FloatField()
+    stranger_rate = serializers.FloatField(allow_null=True)
+
+
+class SearchedFaceSerializer(serializers.Serializer[Any]):
+    """A face that was looked up, and what came of it."""
+
+    box = BoxSerializer()
+    quality = serializers.FloatField()
+    decision = serializers.ChoiceField(choices=[each.value for each in Decision], allow_null=True)
+    candidates = SearchedCandidateSerializer(many=True)
 
 
 class SearchSerializer(serializers.ModelSerializer[Search]):
@@ -34,18 +58,43 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
     id = serializers.UUIDField(source="public_id", read_only=True)
     galleries = serializers.SerializerMethodField()
     thresholds = LimitsSerializer(allow_null=True)
+    faces = serializers.SerializerMethodField()
+    people = serializers.SerializerMethodField(
+        help_text="The candidates who are still there, as they are now."
+    )
 
     class Meta:
         model = Search
         fields: ClassVar[list[str]] = [
             "id", "created_at", "actor", "reason", "probe", "galleries", "among", "model",
-            "searched", "thresholds", "faces",
+            "searched", "thresholds", "faces", "people",
         ]  # fmt: skip
 
     @extend_schema_field(serializers.ListField(child=serializers.UUIDField()))
     def get_galleries(self, search: Search) -> list[str]:
         """Their ids."""
         return [str(each.public_id) for each in search.galleries.all()]
+
+    @extend_schema_field(SearchedFaceSerializer(many=True))
+    def get_faces(self, search: Search) -> Any:
+        """As they were logged."""
+        return search.faces
+
+    @extend_schema_field(CandidatePersonSerializer(many=True))
+    def get_people(self, search: Search) -> Any:
+        """The log holds no names."""
+        known = self._known()
+        return [person_figures(known[each]) for each in _candidates(search) if each in known]
+
+    def _known(self) -> dict[str, Person]:
+        """Of all entries that are shown together, with one question to the database."""
+        if "known" not in self.context:
+            shown = [self.instance] if self.parent is None else self.parent.instance
+            people = {each for search in shown for each in _candidates(search)}
+            galleries = {each for search in shown for each in self.get_galleries(search)}
+            self.context["known"] = named(people, sorted(galleries))
+        known: dict[str, Person] = self.context["known"]
+        return known
 
 
 class SearchReviewSerializer(serializers.Serializer[Any]):
@@ -62,15 +111,29 @@ class SearchDetailSerializer(SearchSerializer):
     """An entry of the search log, and what reviewers made of it."""
 
     reviews = serializers.SerializerMethodField()
+    kept = serializers.SerializerMethodField(
+        help_text="The faces of which there still is a picture, by their place from 0."
+    )
 
     class Meta(SearchSerializer.Meta):
-        fields: ClassVar[list[str]] = [*SearchSerializer.Meta.fields, "reviews"]
+        fields: ClassVar[list[str]] = [*SearchSerializer.Meta.fields, "reviews", "kept"]
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_kept(self, search: Search) -> list[int]:
+        """By the policy, or for a reviewer."""
+        return list(search.probes.order_by("number").values_list("number", flat=True))
 
     @extend_schema_field(SearchReviewSerializer(many=True))
     def get_reviews(self, search: Search) -> Any:
         """Of each face that was queued."""
         found = Review.objects.filter(search=search.public_id).select_related("chosen")
         return SearchReviewSerializer(found.order_by("face_number", "pk"), many=True).data
+
+
+def _candidates(search: Search) -> list[str]:
+    """The ids of all candidates, each once."""
+    found = [each["person"] for face in search.faces for each in face["candidates"]]
+    return list(dict.fromkeys(found))
 
 
 class SearchFilter(django_filters.FilterSet):
@@ -184,6 +247,44 @@ class SearchProbeView(ActorMixin):
         if jpeg is None:
             raise NotFound("face of a search that is still kept")
         return jpeg_response(jpeg)
+
+
+class AskReviewersSerializer(serializers.Serializer[Any]):
+    """The photo again, unless its face is kept."""
+
+    photo = serializers.FileField(required=False, allow_empty_file=True)
+
+
+class SearchReviewView(ActorMixin):
+    """What the machine has decided, put before people."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="searches_review",
+        tags=["searches"],
+        summary="Put a face that was looked up before the reviewers",
+        request={"multipart/form-data": AskReviewersSerializer},
+        responses={
+            200: SearchReviewSerializer,
+            **UPLOAD_PROBLEMS,
+            409: problem("`review_state`: it was decided; `changed`: try again"),
+            422: problem(
+                "`no_candidates`, `not_calibrated`, `photo_required`, `another_photo`; "
+                "`undecodable`, `too_many_pixels`, `bad_dimensions`"
+            ),
+        },
+    )
+    def post(self, request: Request, id: UUID, number: int) -> Response:  # noqa: A002
+        """For operators. A face that waits for reviewers already keeps its review."""
+        serializer = AskReviewersSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        photo = serializer.validated_data.get("photo")
+        search = visible_searches(self.actor).filter(public_id=id).first()
+        if search is None:
+            raise NotFound("search")
+        review = ask_reviewers(self.actor, search, number, photo.read() if photo else None)
+        return Response(SearchReviewSerializer(review).data)
 
 
 def _rows(searches: QuerySet[Search]) -> Iterator[list[Any]]:

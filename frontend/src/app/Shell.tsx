@@ -1,16 +1,12 @@
 import {
   Alert,
-  AppShell,
   Box,
   Burger,
   Button,
   Center,
-  Group,
   Loader,
-  Menu,
-  Modal,
+  NativeSelect,
   NavLink,
-  Select,
   Text,
 } from "@mantine/core";
 import { useDisclosure, useLocalStorage, useNetwork } from "@mantine/hooks";
@@ -27,22 +23,28 @@ import {
 } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useLocation } from "@tanstack/react-router";
-import { Suspense, useEffect } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
-import { ChangePassword } from "../features/session/ChangePassword";
-import { SignInForm } from "../features/session/SignIn";
-import { SignInPage } from "../features/session/SignInPage";
 import {
   endedKey,
   HereContext,
   type MyGallery,
   type Session,
   useSessionQuery,
-  useSignOut,
 } from "../features/session/session";
 import { Logo } from "../shared/ui/Logo";
 import { ErrorState } from "../shared/ui/states";
-import { Appearance } from "./Appearance";
+import classes from "./Shell.module.css";
+
+// What isn't needed to show the first page is loaded when it is: menus and dialogs are heavy.
+const loadAccount = () => import("./AccountMenu");
+const AccountMenu = lazy(() => loadAccount().then((part) => ({ default: part.AccountMenu })));
+const SessionEnded = lazy(() =>
+  import("./SessionEnded").then((part) => ({ default: part.SessionEnded })),
+);
+const SignInPage = lazy(() =>
+  import("../features/session/SignInPage").then((part) => ({ default: part.SignInPage })),
+);
 
 const PAGES = [
   { path: "/", name: "lookup", icon: IconFileSearch },
@@ -59,15 +61,20 @@ const PAGES = [
 export function Shell() {
   const { t } = useTranslation();
   const session = useSessionQuery();
-  if (session.isPending) {
+  const loading = (
+    <Center h="100vh">
+      <Loader aria-label={t("state.loading")} />
+    </Center>
+  );
+  if (session.isPending) return loading;
+  if (session.isError) return <ErrorState error={session.error} retry={session.refetch} />;
+  if (session.data.user === null) {
     return (
-      <Center h="100vh">
-        <Loader aria-label={t("state.loading")} />
-      </Center>
+      <Suspense fallback={loading}>
+        <SignInPage />
+      </Suspense>
     );
   }
-  if (session.isError) return <ErrorState error={session.error} retry={session.refetch} />;
-  if (session.data.user === null) return <SignInPage />;
   return <Signed session={session.data} />;
 }
 
@@ -84,35 +91,36 @@ function Signed({ session }: { session: Session }) {
   const isWithout = gallery === undefined;
 
   return (
-    <AppShell
-      header={{ height: 52 }}
-      navbar={{ width: 196, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
-      padding="md"
-    >
+    <div className={classes.frame}>
       <a className="skip-link" href="#content">
         {t("nav.skip")}
       </a>
-      <AppShell.Header>
-        <Group h="100%" px="md" gap="sm" wrap="nowrap">
-          <Burger
-            opened={isOpen}
-            onClick={toggle}
-            hiddenFrom="sm"
-            size="sm"
-            aria-label={t("nav.toggle")}
-          />
-          <Logo />
-          <Text fw={600} visibleFrom="xs">
-            Likeness
-          </Text>
-          <Box flex={1} />
-          {!isWithout && (
-            <GalleryChoice galleries={session.galleries} chosen={gallery} choose={chooseGallery} />
-          )}
-          <Account username={user.username} />
-        </Group>
-      </AppShell.Header>
-      <AppShell.Navbar p="xs" aria-label={t("nav.main")}>
+      <header className={classes.header}>
+        <Burger
+          opened={isOpen}
+          onClick={toggle}
+          hiddenFrom="sm"
+          size="sm"
+          aria-label={t("nav.toggle")}
+          aria-expanded={isOpen}
+          aria-controls="menu"
+        />
+        <Logo />
+        <Text fw={600} visibleFrom="xs">
+          Likeness
+        </Text>
+        <Box flex={1} />
+        {!isWithout && (
+          <GalleryChoice galleries={session.galleries} chosen={gallery} choose={chooseGallery} />
+        )}
+        <Account username={user.username} />
+      </header>
+      <nav
+        id="menu"
+        className={classes.menu}
+        data-open={isOpen || undefined}
+        aria-label={t("nav.main")}
+      >
         {PAGES.map(({ path, name, icon: Icon }) => (
           <NavLink
             key={path}
@@ -124,8 +132,8 @@ function Signed({ session }: { session: Session }) {
             aria-current={isAt(location.pathname, path) ? "page" : undefined}
           />
         ))}
-      </AppShell.Navbar>
-      <AppShell.Main id="content" tabIndex={-1}>
+      </nav>
+      <main id="content" tabIndex={-1} className={classes.content}>
         <Offline />
         {isWithout ? (
           <WithoutGallery session={session} path={location.pathname} />
@@ -137,9 +145,9 @@ function Signed({ session }: { session: Session }) {
             </Suspense>
           </HereContext>
         )}
-      </AppShell.Main>
-      <SessionEnded username={user.username} />
-    </AppShell>
+      </main>
+      <WhenEnded username={user.username} />
+    </div>
   );
 }
 
@@ -178,48 +186,40 @@ function GalleryChoice(props: {
 }) {
   const { t } = useTranslation();
   return (
-    <Select
+    <NativeSelect
       aria-label={t("gallery.label")}
       size="xs"
       w={200}
-      searchable={props.galleries.length > 8}
-      allowDeselect={false}
       data={props.galleries.map(({ id, name }) => ({ value: id, label: name }))}
       value={props.chosen.id}
-      onChange={(id) => id !== null && props.choose(id)}
+      onChange={(event) => props.choose(event.currentTarget.value)}
     />
   );
 }
 
+/** The menu's button, until the menu is wanted. */
 function Account({ username }: { username: string }) {
   const { t } = useTranslation();
-  const signOut = useSignOut();
-  const [isChanging, { open, close }] = useDisclosure();
+  const [isWanted, setWanted] = useState(false);
+  const button = (
+    <Button
+      variant="subtle"
+      size="xs"
+      leftSection={<IconUser size={16} aria-hidden />}
+      aria-label={`${t("account")}: ${username}`}
+      aria-haspopup="menu"
+      onPointerEnter={() => void loadAccount()}
+      onFocus={() => void loadAccount()}
+      onClick={() => setWanted(true)}
+    >
+      {username}
+    </Button>
+  );
+  if (!isWanted) return button;
   return (
-    <>
-      <Menu width={280} position="bottom-end">
-        <Menu.Target>
-          <Button
-            variant="subtle"
-            size="xs"
-            leftSection={<IconUser size={16} aria-hidden />}
-            aria-label={`${t("account")}: ${username}`}
-          >
-            {username}
-          </Button>
-        </Menu.Target>
-        <Menu.Dropdown>
-          <Box p="xs">
-            <Appearance />
-          </Box>
-          <Menu.Item onClick={open}>{t("session.change_password")}</Menu.Item>
-          <Menu.Item onClick={() => signOut.mutate()}>{t("session.sign_out")}</Menu.Item>
-        </Menu.Dropdown>
-      </Menu>
-      <Modal opened={isChanging} onClose={close} title={t("session.change_password")}>
-        <ChangePassword done={close} />
-      </Modal>
-    </>
+    <Suspense fallback={button}>
+      <AccountMenu username={username} />
+    </Suspense>
   );
 }
 
@@ -234,28 +234,17 @@ function Offline() {
   );
 }
 
-/** Asks to sign in again over the page, which stays as it is. */
-function SessionEnded({ username }: { username: string }) {
-  const { t } = useTranslation();
+function WhenEnded({ username }: { username: string }) {
   const { data: hasEnded = false } = useQuery({
     queryKey: endedKey,
     queryFn: () => false,
     initialData: false,
     staleTime: Number.POSITIVE_INFINITY,
   });
+  if (!hasEnded) return null;
   return (
-    <Modal
-      opened={hasEnded}
-      onClose={() => {}}
-      withCloseButton={false}
-      closeOnEscape={false}
-      closeOnClickOutside={false}
-      title={t("session.ended")}
-    >
-      <Text size="sm" mb="md">
-        {t("session.ended_text")}
-      </Text>
-      <SignInForm username={username} />
-    </Modal>
+    <Suspense>
+      <SessionEnded username={username} />
+    </Suspense>
   );
 }

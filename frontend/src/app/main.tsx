@@ -4,7 +4,6 @@ import "./app.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./App";
-import { recordVitals } from "./vitals";
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no #root");
@@ -13,4 +12,4 @@ createRoot(root).render(
     <App />
   </StrictMode>,
 );
-recordVitals();
+void import("./vitals").then((part) => part.recordVitals());

@@ -1368,6 +1368,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/searches/{id}/faces/{number}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put a face that was looked up before the reviewers
+         * @description For operators. A face that waits for reviewers already keeps its review.
+         */
+        post: operations["searches_review"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/searches/export": {
         parameters: {
             query?: never;
@@ -1515,6 +1535,11 @@ export interface components {
             decision: (components["schemas"]["Decision"] | components["schemas"]["NullEnum"]) | null;
             /** @description Enrolled people whom it may be. */
             likely: components["schemas"]["Candidate"][];
+        };
+        /** @description The photo again, unless its face is kept. */
+        AskReviewersRequest: {
+            /** Format: binary */
+            photo?: string;
         };
         /** @description Who is to look at it. */
         AssignmentRequest: {
@@ -3649,7 +3674,9 @@ export interface components {
              */
             searched: number;
             thresholds: components["schemas"]["Limits"] | null;
-            faces?: unknown;
+            readonly faces: components["schemas"]["SearchedFace"][];
+            /** @description The candidates who are still there, as they are now. */
+            readonly people: components["schemas"]["CandidatePerson"][];
         };
         /** @description An entry of the search log, and what reviewers made of it. */
         SearchDetail: {
@@ -3674,8 +3701,12 @@ export interface components {
              */
             searched: number;
             thresholds: components["schemas"]["Limits"] | null;
-            faces?: unknown;
+            readonly faces: components["schemas"]["SearchedFace"][];
+            /** @description The candidates who are still there, as they are now. */
+            readonly people: components["schemas"]["CandidatePerson"][];
             readonly reviews: components["schemas"]["SearchReview"][];
+            /** @description The faces of which there still is a picture, by their place from 0. */
+            readonly kept: number[];
         };
         /** @description What became of a doubtful face that was queued for reviewers. */
         SearchReview: {
@@ -3690,6 +3721,26 @@ export interface components {
             verdict: components["schemas"]["VerdictEnum"] | components["schemas"]["BlankEnum"];
             /** Format: uuid */
             person?: string | null;
+        };
+        /** @description Who it may have been. */
+        SearchedCandidate: {
+            /**
+             * Format: uuid
+             * @description Their id; their name stands in `people`.
+             */
+            person: string;
+            /** Format: double */
+            score: number;
+            /** Format: double */
+            stranger_rate: number | null;
+        };
+        /** @description A face that was looked up, and what came of it. */
+        SearchedFace: {
+            box: components["schemas"]["Box"];
+            /** Format: double */
+            quality: number;
+            decision: (components["schemas"]["Decision"] | components["schemas"]["NullEnum"]) | null;
+            candidates: components["schemas"]["SearchedCandidate"][];
         };
         /** @description The session. Without one `user` and `version` are null, and there are no galleries. */
         Session: {
@@ -8453,6 +8504,104 @@ export interface operations {
             };
             /** @description `not_found`: there is none, or you have no access to it */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searches_review: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "multipart/form-data": components["schemas"]["AskReviewersRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SearchReview"];
+                };
+            };
+            /** @description `empty_file`, `malformed`, `invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `review_state`: it was decided; `changed`: try again */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unsupported_format` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `no_candidates`, `not_calibrated`, `photo_required`, `another_photo`; `undecodable`, `too_many_pixels`, `bad_dimensions` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };
