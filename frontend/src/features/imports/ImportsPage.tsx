@@ -6,6 +6,7 @@ import { api } from "../../shared/api/client";
 import { BY_CURSOR } from "../../shared/api/cursor";
 import { ago, count, dateTime, percent } from "../../shared/lib/format";
 import { Empty, ErrorState, Forbidden, Loading, Page } from "../../shared/ui/states";
+import { WideTable } from "../../shared/ui/WideTable";
 import { useHere, useMay } from "../session/session";
 import { JobBadge } from "./badges";
 import { doneShare, JOB_COLORS, type Job, type JobState, pollingOf } from "./jobs";
@@ -120,24 +121,23 @@ function NoJobs() {
 function JobTable({ jobs }: { jobs: Job[] }) {
   const { t } = useTexts();
   return (
-    <Table.ScrollContainer minWidth={560}>
-      <Table highlightOnHover verticalSpacing="xs" aria-label={t("list.caption")}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th>{t("list.made")}</Table.Th>
-            <Table.Th>{t("list.from")}</Table.Th>
-            <Table.Th>{t("list.state")}</Table.Th>
-            <Table.Th w="30%">{t("list.progress")}</Table.Th>
-            <Table.Th ta="right">{t("list.files")}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {jobs.map((job) => (
-            <JobRow key={job.id} job={job} />
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <WideTable
+      label={t("list.caption")}
+      minWidth={560}
+      head={
+        <>
+          <Table.Th>{t("list.made")}</Table.Th>
+          <Table.Th>{t("list.from")}</Table.Th>
+          <Table.Th>{t("list.state")}</Table.Th>
+          <Table.Th w="30%">{t("list.progress")}</Table.Th>
+          <Table.Th ta="right">{t("list.files")}</Table.Th>
+        </>
+      }
+    >
+      {jobs.map((job) => (
+        <JobRow key={job.id} job={job} />
+      ))}
+    </WideTable>
   );
 }
 

@@ -2,6 +2,7 @@ import { Alert, Code, List, Paper, SimpleGrid, Stack, Table, Text, Title } from 
 import { api, type Schemas } from "../../shared/api/client";
 import { bytes, count, duration } from "../../shared/lib/format";
 import { ErrorState, Loading } from "../../shared/ui/states";
+import { WideTable } from "../../shared/ui/WideTable";
 import type { Job } from "./jobs";
 import { useCodeLabel, useTexts } from "./texts";
 
@@ -123,42 +124,41 @@ function Faults({ plan }: { plan: PlanOf }) {
       <Title order={3} size="h5">
         {t("plan.faults")}
       </Title>
-      <Table.ScrollContainer minWidth={520}>
-        <Table>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th ta="right" w={90}>
-                {t("plan.fault_count")}
-              </Table.Th>
-              <Table.Th>{t("plan.fault_why")}</Table.Th>
-              <Table.Th>{t("plan.fault_examples")}</Table.Th>
+      <WideTable
+        label={t("plan.faults")}
+        minWidth={520}
+        head={
+          <>
+            <Table.Th ta="right" w={90}>
+              {t("plan.fault_count")}
+            </Table.Th>
+            <Table.Th>{t("plan.fault_why")}</Table.Th>
+            <Table.Th>{t("plan.fault_examples")}</Table.Th>
+          </>
+        }
+      >
+        {all.map(([code, number]) => {
+          const examples = plan.examples.filter((each) => each.code === code);
+          return (
+            <Table.Tr key={code}>
+              <Table.Td ta="right">{count(number)}</Table.Td>
+              <Table.Td>
+                <Text size="sm" fw={600}>
+                  {label(code)}
+                </Text>
+                <Text size="sm">{examples[0]?.sentence}</Text>
+              </Table.Td>
+              <Table.Td>
+                {examples.slice(0, 3).map((each) => (
+                  <Text key={each.name} size="sm" style={{ overflowWrap: "anywhere" }}>
+                    <bdi>{each.name || "–"}</bdi>
+                  </Text>
+                ))}
+              </Table.Td>
             </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {all.map(([code, number]) => {
-              const examples = plan.examples.filter((each) => each.code === code);
-              return (
-                <Table.Tr key={code}>
-                  <Table.Td ta="right">{count(number)}</Table.Td>
-                  <Table.Td>
-                    <Text size="sm" fw={600}>
-                      {label(code)}
-                    </Text>
-                    <Text size="sm">{examples[0]?.sentence}</Text>
-                  </Table.Td>
-                  <Table.Td>
-                    {examples.slice(0, 3).map((each) => (
-                      <Text key={each.name} size="sm" style={{ overflowWrap: "anywhere" }}>
-                        <bdi>{each.name || "–"}</bdi>
-                      </Text>
-                    ))}
-                  </Table.Td>
-                </Table.Tr>
-              );
-            })}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+          );
+        })}
+      </WideTable>
     </Stack>
   );
 }
@@ -173,57 +173,56 @@ function Rows({ preview }: { preview: Preview }) {
         {preview.table ? t("plan.rows_table", { table: preview.table }) : t("plan.rows")}
       </Title>
       {preview.table && <Columns columns={preview.columns} />}
-      <Table.ScrollContainer minWidth={620}>
-        <Table>
-          <Table.Thead>
-            <Table.Tr>
-              {hasLines && <Table.Th ta="right">{t("plan.row_line")}</Table.Th>}
-              <Table.Th>{t("plan.row_file")}</Table.Th>
-              <Table.Th>{t("plan.row_id")}</Table.Th>
-              <Table.Th>{t("plan.row_name")}</Table.Th>
-              <Table.Th>{t("plan.row_more")}</Table.Th>
-              <Table.Th>{t("plan.row_state")}</Table.Th>
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {preview.rows.map((row, index) => (
-              // biome-ignore lint/suspicious/noArrayIndexKey: a file may be named twice
-              <Table.Tr key={index}>
-                {hasLines && <Table.Td ta="right">{row.line}</Table.Td>}
-                <Table.Td style={{ overflowWrap: "anywhere" }}>
-                  <bdi>{row.file}</bdi>
-                </Table.Td>
-                <Table.Td>
-                  <bdi>{row.external_id}</bdi>
-                </Table.Td>
-                <Table.Td>
-                  <bdi>{row.name}</bdi>
-                </Table.Td>
-                <Table.Td>
-                  {[...Object.entries(row.metadata)].map(([key, value]) => (
-                    <Text key={key} size="xs">
-                      <bdi>{key}</bdi>: <bdi>{value}</bdi>
-                    </Text>
-                  ))}
-                  {row.several_faces && <Text size="xs">{row.several_faces}</Text>}
-                </Table.Td>
-                <Table.Td>
-                  {row.code ? (
-                    <>
-                      <Text size="sm" fw={600} c="var(--mantine-color-error)">
-                        {label(row.code)}
-                      </Text>
-                      <Text size="xs">{row.sentence}</Text>
-                    </>
-                  ) : (
-                    t("plan.ok")
-                  )}
-                </Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+      <WideTable
+        label={t("plan.rows")}
+        minWidth={620}
+        head={
+          <>
+            {hasLines && <Table.Th ta="right">{t("plan.row_line")}</Table.Th>}
+            <Table.Th>{t("plan.row_file")}</Table.Th>
+            <Table.Th>{t("plan.row_id")}</Table.Th>
+            <Table.Th>{t("plan.row_name")}</Table.Th>
+            <Table.Th>{t("plan.row_more")}</Table.Th>
+            <Table.Th>{t("plan.row_state")}</Table.Th>
+          </>
+        }
+      >
+        {preview.rows.map((row, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: a file may be named twice
+          <Table.Tr key={index}>
+            {hasLines && <Table.Td ta="right">{row.line}</Table.Td>}
+            <Table.Td style={{ overflowWrap: "anywhere" }}>
+              <bdi>{row.file}</bdi>
+            </Table.Td>
+            <Table.Td>
+              <bdi>{row.external_id}</bdi>
+            </Table.Td>
+            <Table.Td>
+              <bdi>{row.name}</bdi>
+            </Table.Td>
+            <Table.Td>
+              {[...Object.entries(row.metadata)].map(([key, value]) => (
+                <Text key={key} size="xs">
+                  <bdi>{key}</bdi>: <bdi>{value}</bdi>
+                </Text>
+              ))}
+              {row.several_faces && <Text size="xs">{row.several_faces}</Text>}
+            </Table.Td>
+            <Table.Td>
+              {row.code ? (
+                <>
+                  <Text size="sm" fw={600} c="var(--mantine-color-error)">
+                    {label(row.code)}
+                  </Text>
+                  <Text size="xs">{row.sentence}</Text>
+                </>
+              ) : (
+                t("plan.ok")
+              )}
+            </Table.Td>
+          </Table.Tr>
+        ))}
+      </WideTable>
     </Stack>
   );
 }

@@ -12,11 +12,13 @@ import {
 } from "@mantine/core";
 import { useDebouncedValue } from "@mantine/hooks";
 import { IconDownload, IconExternalLink, IconSearch } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
-import { useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { api, type Schemas } from "../../shared/api/client";
 import { count } from "../../shared/lib/format";
 import { ErrorState } from "../../shared/ui/states";
+import { WideTable } from "../../shared/ui/WideTable";
 import { ResultBadge } from "./badges";
 import { Items } from "./Items";
 import { type ItemState, type Job, pollingOf, RESULTS } from "./jobs";
@@ -39,6 +41,7 @@ export function Report({ job }: { job: Job }) {
     { params: { path: { id: job.id } } },
     { refetchInterval: pollingOf(job.state) === 1_000 && 5_000 },
   );
+  useFreshAtEachState(job);
   const state = RESULTS.find((each) => each.state === search.state)?.state;
   const code = search.code || undefined;
   const filter = (next: { state?: string | undefined; code?: string | undefined }) =>
@@ -105,6 +108,21 @@ export function Report({ job }: { job: Job }) {
   );
 }
 
+/** When a job ends, or begins, its files are asked for once more: nothing else would. */
+function useFreshAtEachState({ id, state }: Job) {
+  const queries = useQueryClient();
+  const known = useRef(state);
+  useEffect(() => {
+    if (known.current === state) return;
+    known.current = state;
+    void queries.invalidateQueries({
+      predicate: ({ queryKey: [, path, init] }) =>
+        ["/api/v1/imports/{id}/items", "/api/v1/imports/{id}/codes"].includes(String(path)) &&
+        JSON.stringify(init).includes(id),
+    });
+  }, [id, state, queries]);
+}
+
 /** Each code once, though files may have it in two states. */
 function reasons(codes: Code[], chosen: string | undefined, label: (code: string) => string) {
   const all = new Set([...codes.map((each) => each.code), ...(chosen ? [chosen] : [])]);
@@ -150,43 +168,42 @@ function Codes({ codes, choose }: { codes: Code[]; choose: (code: Code) => void 
   const { t } = useTexts();
   const label = useCodeLabel();
   return (
-    <Table.ScrollContainer minWidth={480}>
-      <Table verticalSpacing={4} aria-label={t("report.codes")}>
-        <Table.Thead>
-          <Table.Tr>
-            <Table.Th w={130}>{t("report.state")}</Table.Th>
-            <Table.Th w={90} ta="right">
-              {t("run.count")}
-            </Table.Th>
-            <Table.Th>{t("report.codes")}</Table.Th>
-          </Table.Tr>
-        </Table.Thead>
-        <Table.Tbody>
-          {codes.map((each) => (
-            <Table.Tr key={`${each.state} ${each.code}`}>
-              <Table.Td>
-                <ResultBadge state={each.state as ItemState} />
-              </Table.Td>
-              <Table.Td ta="right">
-                <Anchor
-                  component="button"
-                  type="button"
-                  size="sm"
-                  aria-label={t("report.show_code", { count: each.count })}
-                  onClick={() => choose(each)}
-                >
-                  {count(each.count)}
-                </Anchor>
-              </Table.Td>
-              <Table.Td>
-                <Text size="sm">
-                  <b>{label(each.code, each.text)}</b> <bdi>{each.text}</bdi>
-                </Text>
-              </Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </Table.ScrollContainer>
+    <WideTable
+      label={t("report.codes")}
+      minWidth={480}
+      head={
+        <>
+          <Table.Th w={130}>{t("report.state")}</Table.Th>
+          <Table.Th w={90} ta="right">
+            {t("run.count")}
+          </Table.Th>
+          <Table.Th>{t("report.codes")}</Table.Th>
+        </>
+      }
+    >
+      {codes.map((each) => (
+        <Table.Tr key={`${each.state} ${each.code}`}>
+          <Table.Td>
+            <ResultBadge state={each.state as ItemState} />
+          </Table.Td>
+          <Table.Td ta="right">
+            <Anchor
+              component="button"
+              type="button"
+              size="sm"
+              aria-label={t("report.show_code", { count: each.count })}
+              onClick={() => choose(each)}
+            >
+              {count(each.count)}
+            </Anchor>
+          </Table.Td>
+          <Table.Td>
+            <Text size="sm">
+              <b>{label(each.code, each.text)}</b> <bdi>{each.text}</bdi>
+            </Text>
+          </Table.Td>
+        </Table.Tr>
+      ))}
+    </WideTable>
   );
 }

@@ -60,6 +60,7 @@ export function TableChoice({ take }: { take: (table: ChosenTable | null) => voi
         accept=".csv,.tsv,.txt,.xlsx,text/csv"
         error={file?.size === 0 && t("form.manifest_empty")}
         clearable
+        clearButtonProps={{ "aria-label": t("form.manifest_clear") }}
       />
       {file !== null && file.size > 0 && header === null && (
         <Text size="sm">{t("form.workbook")}</Text>

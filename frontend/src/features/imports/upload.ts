@@ -110,7 +110,7 @@ export class Upload {
         offset ??= await this.transport.ask(signal);
         if (signal.aborted) return;
         if (offset > this.file.size) throw new FileChanged();
-        this.moved(offset);
+        this.moved(offset, failures === 0);
         if (offset === this.file.size) {
           await this.transport.complete(signal);
           if (!signal.aborted) this.end({ step: "sent", rate: null });
@@ -144,7 +144,8 @@ export class Upload {
     return there;
   }
 
-  private moved(sent: number): void {
+  /** Where it is. After a failure it is under way again only once a piece was taken. */
+  private moved(sent: number, isUnderWay: boolean): void {
     const at = this.clock.now();
     this.moments.push({ at, sent });
     while (this.moments.length > 2 && at - (this.moments[0]?.at ?? at) > RATE_OVER) {
@@ -153,7 +154,7 @@ export class Upload {
     const first = this.moments[0];
     const seconds = first ? (at - first.at) / 1000 : 0;
     const rate = first && seconds > 0 ? (sent - first.sent) / seconds : null;
-    this.set({ step: "sending", sent, rate, error: null, retryAt: null });
+    this.set(isUnderWay ? { step: "sending", sent, rate, error: null, retryAt: null } : { sent });
   }
 
   private async rest(error: unknown, failures: number, signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ import { BY_CURSOR } from "../../shared/api/cursor";
 import { dateTime } from "../../shared/lib/format";
 import { Confirmed } from "../../shared/ui/confirm";
 import { Empty, ErrorState, Loading } from "../../shared/ui/states";
+import { WideTable } from "../../shared/ui/WideTable";
 import { useHere, useMay } from "../session/session";
 import { useName } from "./Beside";
 import type { Kind, Review } from "./queue";
@@ -33,24 +34,23 @@ export function Decided({ kind }: { kind: Kind | undefined }) {
   if (reviews.length === 0) return <Empty title={t("decided.empty")} />;
   return (
     <Stack align="flex-start">
-      <Table.ScrollContainer minWidth={680} w="100%">
-        <Table verticalSpacing="xs" aria-label={t("decided.caption")}>
-          <Table.Thead>
-            <Table.Tr>
-              <Table.Th>{t("decided.at")}</Table.Th>
-              <Table.Th>{t("decided.what")}</Table.Th>
-              <Table.Th>{t("decided.verdict")}</Table.Th>
-              <Table.Th>{t("decided.by")}</Table.Th>
-              <Table.Td />
-            </Table.Tr>
-          </Table.Thead>
-          <Table.Tbody>
-            {reviews.map((review) => (
-              <Row key={review.id} review={review} />
-            ))}
-          </Table.Tbody>
-        </Table>
-      </Table.ScrollContainer>
+      <WideTable
+        label={t("decided.caption")}
+        minWidth={680}
+        head={
+          <>
+            <Table.Th>{t("decided.at")}</Table.Th>
+            <Table.Th>{t("decided.what")}</Table.Th>
+            <Table.Th>{t("decided.verdict")}</Table.Th>
+            <Table.Th>{t("decided.by")}</Table.Th>
+            <Table.Td />
+          </>
+        }
+      >
+        {reviews.map((review) => (
+          <Row key={review.id} review={review} />
+        ))}
+      </WideTable>
       {list.hasNextPage && (
         <Button
           variant="default"
