@@ -17,16 +17,20 @@ class CursorPagination(pagination.CursorPagination):
     max_page_size = 200
 
     def decode_cursor(self, request: Request) -> Cursor | None:
-        """Where the page begins: at a number, since that is what lists are in order of.
+        """Where the page begins."""
+        cursor = super().decode_cursor(request)
+        position = cursor.position if cursor else None
+        if position is not None and not self.is_position(request, str(position)):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
+
+    def is_position(self, request: Request, position: str) -> bool:
+        """Whether a page can begin there: at a number, since that is what lists are in order of.
 
         One that no key can be is refused before anything reads it: Python takes no number of
         thousands of digits.
         """
-        cursor = super().decode_cursor(request)
-        position = cursor.position if cursor else None
-        if position is not None and not re.fullmatch(r"[0-9]{1,18}", str(position)):
-            raise NotFound(self.invalid_cursor_message)
-        return cursor
+        return re.fullmatch(r"[0-9]{1,18}", position) is not None
 
 
 class OldestFirst(CursorPagination):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn
 
 import django_filters
+from django.conf import settings
 from django.core.validators import RegexValidator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpResponse, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
@@ -24,10 +27,11 @@ from rest_framework.response import Response
 
 from accounts.api import ReadViewSet
 from common.api import problem
-from common.errors import TooLarge
+from common.errors import Forbidden, TooLarge
 from common.idempotency import idempotent
+from common.pagination import OldestFirst
 from common.parsers import JSONParser
-from people.access import gallery_for
+from people.access import galleries_where, gallery_for
 from people.models import Role, SeveralFaces
 
 from . import jobs, report, sheet, uploads
@@ -166,6 +170,58 @@ class ImportPreviewSerializer(serializers.Serializer[Any]):
     seconds = serializers.FloatField(help_text="What the import is expected to take.")
 
 
+class LossSerializer(serializers.Serializer[Any]):
+    """What is wrong with a source as a whole."""
+
+    code = serializers.CharField()
+    sentence = serializers.CharField()
+
+
+class ImportExampleSerializer(LossSerializer):
+    """One of the first files, or lines of the manifest, with a code."""
+
+    name = serializers.CharField()
+
+
+class ImportHeadersSerializer(serializers.Serializer[Any]):
+    """What the beginnings of files say. Where not all were judged, those that were are a sample."""
+
+    judged = serializers.IntegerField()
+    of = serializers.IntegerField()
+    formats = serializers.DictField(child=serializers.IntegerField())
+    refused = serializers.DictField(child=serializers.IntegerField())
+
+
+class ImportPlanSerializer(serializers.Serializer[Any]):
+    """What an import would do, in numbers; see `/imports/{id}/preview` for the rest."""
+
+    files = serializers.IntegerField(help_text="`photos`, and all that is `refused`.")
+    photos = serializers.IntegerField()
+    people = serializers.IntegerField()
+    new = serializers.IntegerField(allow_null=True)
+    known = serializers.IntegerField(allow_null=True)
+    bytes = serializers.IntegerField()
+    refused = serializers.DictField(child=serializers.IntegerField(), help_text="By code.")
+    ignored = serializers.DictField(
+        child=serializers.IntegerField(), help_text="`folder`, `hidden`, `manifest`."
+    )
+    lines = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Of the manifest, that stand for no file."
+    )
+    examples = ImportExampleSerializer(many=True)
+    losses = LossSerializer(many=True)
+    twins = serializers.IntegerField(
+        help_text="Photos whose names differ from an earlier one's by case or accents only."
+    )
+    headers = ImportHeadersSerializer()
+    duplicates = serializers.IntegerField(allow_null=True, required=False)
+    compared = serializers.IntegerField(required=False)
+    rate = serializers.FloatField(required=False)
+    is_rate_measured = serializers.BooleanField(required=False)
+    seconds = serializers.FloatField(allow_null=True)
+    took = serializers.FloatField()
+
+
 class ImportSerializer(serializers.ModelSerializer[ImportJob]):
     """An import job."""
 
@@ -175,6 +231,13 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
     layout = serializers.SerializerMethodField()
     progress = serializers.SerializerMethodField()
     plan = serializers.SerializerMethodField()
+    ignored = serializers.DictField(
+        child=serializers.IntegerField(), read_only=True,
+        help_text="Files never meant to be imported.",
+    )  # fmt: skip
+    losses = LossSerializer(
+        many=True, read_only=True, help_text="What the source has and can't give."
+    )
 
     class Meta:
         model = ImportJob
@@ -194,15 +257,18 @@ class ImportSerializer(serializers.ModelSerializer[ImportJob]):
         shown = {"manifest": "beside"} if job.layout.get("manifest") else {}
         return {**job.layout, **shown} if job.layout.get("manifest") != jobs.SENT else job.layout
 
-    @extend_schema_field(serializers.DictField(allow_null=True, read_only=True))
+    @extend_schema_field(ImportPlanSerializer(allow_null=True))
     def get_plan(self, job: ImportJob) -> dict[str, Any] | None:
         """Without the rows that the preview has: this is asked for every second."""
         plan = job.plan or {}
         return {key: plan[key] for key in plan if key != "understanding"} or None
 
-    def get_progress(self, job: ImportJob) -> ProgressSerializer:
-        """Counted now."""
-        return jobs.progress(job).as_dict()  # type: ignore[return-value]
+    @extend_schema_field(ProgressSerializer)
+    def get_progress(self, job: ImportJob) -> dict[str, Any]:
+        """Counted now; of a list all at once."""
+        counted = self.context.get("progress", {})
+        progress = counted.get(job.pk) or jobs.progress(job)
+        return dict(progress.as_dict())
 
 
 class ImportItemSerializer(serializers.ModelSerializer[ImportItem]):
@@ -230,14 +296,51 @@ class ImportFilter(django_filters.FilterSet):
         fields: ClassVar[list[str]] = []
 
 
+class ImportCodeSerializer(serializers.Serializer[Any]):
+    """How many files of an import have a state for the same reason."""
+
+    state = serializers.ChoiceField(choices=ItemState.choices)
+    code = serializers.CharField()
+    text = serializers.CharField(help_text="What is said of one of them.")
+    count = serializers.IntegerField()
+
+
+class ImportSourcesSerializer(serializers.Serializer[Any]):
+    """Where this server takes photos from, beside an archive that is sent."""
+
+    folders = serializers.ListField(
+        child=serializers.CharField(), help_text="IMPORT_ROOTS: a folder is to lie in one of them."
+    )
+    urls = serializers.BooleanField()
+    most_urls = serializers.IntegerField(help_text="That a job may be made with at once.")
+    buckets = serializers.ListField(child=serializers.CharField())
+    piece = serializers.IntegerField(help_text="Bytes that are taken at once.")
+    most_bytes = serializers.IntegerField(help_text="Of an archive.")
+
+
 class ImportItemFilter(django_filters.FilterSet):
-    """`?state=&code=&external_id=`."""
+    """`?state=&code=&external_id=&q=`."""
 
     state = django_filters.ChoiceFilter(choices=ItemState.choices)
+    q = django_filters.CharFilter(
+        method="filter_words",
+        max_length=300,
+        help_text="In the file's path, or in the id or name of whom it shows.",
+    )
 
     class Meta:
         model = ImportItem
         fields: ClassVar[list[str]] = ["code", "external_id"]
+
+    def filter_words(
+        self, queryset: QuerySet[ImportItem], name: str, value: str
+    ) -> QuerySet[ImportItem]:
+        """Those that have it in them, in whatever case."""
+        return queryset.filter(
+            Q(name__icontains=value)
+            | Q(external_id__icontains=value)
+            | Q(person_name__icontains=value)
+        )
 
 
 class SheetQuerySerializer(serializers.Serializer[Any]):
@@ -309,10 +412,43 @@ class ImportViewSet(ReadViewSet[ImportJob]):
     serializer_class = ImportSerializer
     filterset_class = ImportFilter
     parser_classes = [JSONParser, PieceParser]
+    _counted: Mapping[int, jobs.Progress] = MappingProxyType({})
 
     def get_queryset(self) -> QuerySet[ImportJob]:
         """Those of the galleries where the caller enrols people."""
         return jobs.visible_jobs(self.actor)
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        """Of a page's jobs the files are counted at once."""
+        page = super().paginate_queryset(queryset)
+        self._counted = jobs.progress_of(page or [])
+        return page
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        """With what was counted."""
+        return {**super().get_serializer_context(), "progress": self._counted}
+
+    @extend_schema(
+        operation_id="imports_sources",
+        summary="Show where this server takes photos from",
+        responses={200: ImportSourcesSerializer, 403: problem("`forbidden`")},
+        filters=False,
+    )
+    @action(detail=False, pagination_class=None)
+    def sources(self, request: Request) -> Response:
+        """For whoever enrols people in a gallery."""
+        if not galleries_where(self.actor, Role.OPERATOR).exists():
+            raise Forbidden("Imports are for operators of a gallery.")
+        return Response(
+            {
+                "folders": [str(root) for root in settings.IMPORT_ROOTS],
+                "urls": settings.IMPORT_URLS,
+                "most_urls": MOST_URLS,
+                "buckets": list(settings.IMPORT_BUCKETS),
+                "piece": PIECE,
+                "most_bytes": settings.IMPORT_MAX_BYTES,
+            }
+        )
 
     @extend_schema(
         summary="Make an import",
@@ -452,6 +588,17 @@ class ImportViewSet(ReadViewSet[ImportJob]):
         return self._shown(self._job())
 
     @extend_schema(
+        operation_id="imports_codes",
+        summary="Count an import's files by state and code",
+        responses=ImportCodeSerializer(many=True),
+        filters=False,
+    )
+    @action(detail=True, pagination_class=None)
+    def codes(self, request: Request, **kwargs: Any) -> Response:
+        """Those of most files first."""
+        return Response(ImportCodeSerializer(jobs.codes(self._job()), many=True).data)
+
+    @extend_schema(
         summary="Export what became of each file: CSV, or XLSX with `?as=xlsx`",
         parameters=[OpenApiParameter("as", str, enum=["csv", "xlsx"])],
         responses={(200, "text/csv"): OpenApiTypes.STR, (200, XLSX): OpenApiTypes.BINARY},
@@ -513,6 +660,7 @@ class ImportItemViewSet(ReadViewSet[ImportItem]):
     queryset = ImportItem.objects.none()
     serializer_class = ImportItemSerializer
     filterset_class = ImportItemFilter
+    pagination_class = OldestFirst
 
     def get_queryset(self) -> QuerySet[ImportItem]:
         """Those of one job."""

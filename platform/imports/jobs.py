@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Case, Count, Q, QuerySet, When
+from django.db.models import Case, Count, Min, Q, QuerySet, When
 from django.utils import timezone
 
 from accounts.actors import Actor
@@ -238,6 +238,13 @@ def progress_of(jobs: Sequence[ImportJob]) -> dict[int, Progress]:
     for key, state, number in items.annotate(number=Count("pk")):
         counts[key][state] = number
     return {job.pk: _progress(job, counts[job.pk]) for job in jobs}
+
+
+def codes(job: ImportJob) -> list[dict[str, Any]]:
+    """How many of a job's files have a state for the same reason, and one of the sentences."""
+    items = job.items.exclude(code="").order_by()
+    counted = items.values("state", "code").annotate(count=Count("pk"), text=Min("text"))
+    return sorted(counted, key=lambda each: (-each["count"], each["state"], each["code"]))
 
 
 def _progress(job: ImportJob, counts: dict[str, int]) -> Progress:

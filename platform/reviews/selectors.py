@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.actors import Actor
 from common.errors import NotFound
 from people.access import galleries_where
-from people.models import Role
+from people.models import Gallery, Role
 from photos.models import Face
 
-from .models import Candidate, Opinion, Review
+from .models import Candidate, Opinion, Review, State
 
 
 def visible_reviews(actor: Actor) -> QuerySet[Review]:
@@ -58,3 +60,37 @@ def opinions_shown(actor: Actor, review: Review) -> list[Opinion]:
     Nor of what they said before it was undone: that would decide it again.
     """
     return [each for each in review.opinions.all() if review.verdict or each.actor == str(actor)]
+
+
+def has_said(actor: Actor, review: Review) -> bool:
+    """Whether the actor has given an opinion since the review was opened, or opened again."""
+    said = review.opinions.all()
+    return any(each.round == review.round and each.actor == str(actor) for each in said)
+
+
+def takeable_by(actor: Actor, reviews: QuerySet[Review]) -> QuerySet[Review]:
+    """Of these the open ones that nobody else has."""
+    return reviews.filter(state=State.OPEN, assigned_to__in=["", str(actor)])
+
+
+def not_said_by(actor: Actor, reviews: QuerySet[Review]) -> QuerySet[Review]:
+    """Without those of which the actor has said what they think."""
+    said = Opinion.objects.filter(review=OuterRef("pk"), round=OuterRef("round"), actor=str(actor))
+    return reviews.exclude(Exists(said))
+
+
+def standing(actor: Actor, gallery: Gallery, since: datetime) -> dict[str, Any]:
+    """How a gallery's queue stands for a reviewer of it, and what was done since."""
+    reviews = Review.objects.filter(gallery=gallery)
+    opened = reviews.filter(state=State.OPEN)
+    turn = not_said_by(actor, takeable_by(actor, reviews))
+    kinds = dict(turn.order_by().values_list("kind").annotate(count=Count("pk")))
+    said = Opinion.objects.filter(review__gallery=gallery, actor=str(actor), at__gte=since)
+    return {
+        "open": opened.count(),
+        "turn": sum(kinds.values()),
+        "mine": opened.filter(assigned_to=str(actor)).count(),
+        "kinds": kinds,
+        "decided": reviews.filter(state=State.DECIDED, decided_at__gte=since).count(),
+        "said": said.count(),
+    }

@@ -369,3 +369,52 @@ def test_two_who_chose_different_people_who_are_gone_have_not_agreed(
     adjudication.decide(third, review, Verdict.DIFFERENT)
     review.refresh_from_db()
     assert (review.state, review.verdict, review.chosen) == ("decided", Verdict.UNSURE, None)
+
+
+def test_whose_turn_it_is(
+    client_of: Client, gallery: Gallery, first: Person, again: Person
+) -> None:
+    update_policy(SYSTEM, gallery, reviewers=2)
+    Review.objects.update(reviewers=2)
+    mine, others = (client_of(gallery, Role.REVIEWER) for _ in range(2))
+    review = only(mine, turn="true", unassigned="true")
+    assert review["answered"] is False
+    since = {"gallery": str(gallery.public_id), "since": review["created_at"]}
+    before = mine.get(f"{REVIEWS}/standing", since).json()
+    assert before == {
+        "open": 1, "turn": 1, "mine": 0, "kinds": {"duplicate": 1}, "decided": 0, "said": 0,
+    }  # fmt: skip
+
+    assert decide(mine, review["id"], "same").json()["answered"] is True
+
+    # It waits for somebody else, and does not come before the same one again.
+    assert mine.get(REVIEWS, {"turn": "true"}).json()["results"] == []
+    shown = only(others, turn="true")
+    assert (shown["answered"], shown["given"], shown["opinions"]) == (False, 1, [])
+    others.post(f"{REVIEWS}/{review['id']}/assign", {"to": "me"}, format="json")
+    assert only(others, turn="true", mine="true")["id"] == review["id"]
+    third = client_of(gallery, Role.REVIEWER)
+    assert third.get(REVIEWS, {"turn": "true"}).json()["results"] == []
+    assert third.get(REVIEWS, {"unassigned": "true"}).json()["results"] == []
+    decide(others, review["id"], "same")
+    after = mine.get(f"{REVIEWS}/standing", since).json()
+    assert (after["open"], after["turn"], after["decided"], after["said"]) == (0, 0, 1, 1)
+
+
+def test_what_was_decided_last_comes_first(
+    reviewer: APIClient, gallery: Gallery, first: Person, again: Person
+) -> None:
+    third = admitted(gallery, alike(1))
+    let_in(gallery)
+    found = reviewer.get(REVIEWS, {"state": "open"}).json()["results"]
+    assert [each["person"]["id"] for each in found] == [
+        str(again.public_id), str(third.public_id),
+    ]  # fmt: skip
+    for each in reversed(found):
+        decide(reviewer, each["id"], "unsure")
+    page = reviewer.get(REVIEWS, {"state": "decided", "page_size": "1"}).json()
+    assert page["results"][0]["id"] == found[0]["id"]
+    page = reviewer.get(page["next"]).json()
+    assert [each["id"] for each in page["results"]] == [found[1]["id"]]
+    nowhere = {"state": "decided", "cursor": "cD1ub25zZW5zZQ=="}
+    assert reviewer.get(REVIEWS, nowhere).status_code == 404

@@ -349,3 +349,47 @@ def test_a_job_is_shown_without_the_rows_of_its_preview(
     plan = shown(operator, job)["plan"]
     assert plan["photos"] > 0
     assert "understanding" not in plan
+
+
+def test_files_are_counted_by_code_and_found_by_words(
+    operator: APIClient, gallery: Gallery, archive: bytes
+) -> None:
+    job = made(operator, gallery).json()["id"]
+    put(operator, job, 0, archive)
+    operator.post(f"{IMPORTS}/{job}/uploaded")
+    shown(operator, job)
+    operator.post(f"{IMPORTS}/{job}/start")
+    shown(operator, job)
+
+    (code,) = operator.get(f"{IMPORTS}/{job}/codes").json()
+    assert (code["state"], code["code"], code["count"]) == ("rejected", "unsafe_name", 1)
+    assert code["text"].startswith("Its name leads out of the source")
+
+    def names(**query: str) -> list[str]:
+        found = operator.get(f"{IMPORTS}/{job}/items", query).json()["results"]
+        return [each["name"] for each in found]
+
+    # In the order of the source.
+    assert names() == ["=Donald/1.jpg", "=Donald/2.jpg", "Hans/1.jpg", "../out.jpg"]
+    assert names(q="hans") == ["Hans/1.jpg"]
+    assert names(q="donald", state="rejected") == []
+
+
+def test_a_list_counts_the_files_of_all_its_jobs_at_once(
+    operator: APIClient, gallery: Gallery, django_assert_max_num_queries: Any
+) -> None:
+    for _ in range(5):
+        made(operator, gallery)
+    with django_assert_max_num_queries(8):
+        found = operator.get(IMPORTS, {"gallery": str(gallery.public_id)}).json()["results"]
+    assert [each["progress"]["files"] for each in found] == [0] * 5
+
+
+def test_what_the_server_takes_photos_from(
+    client_of: Client, gallery: Gallery, settings: Any, tmp_path: Path
+) -> None:
+    settings.IMPORT_ROOTS, settings.IMPORT_URLS, settings.IMPORT_BUCKETS = [tmp_path], True, ["b"]
+    found = client_of(gallery, Role.OPERATOR).get(f"{IMPORTS}/sources").json()
+    assert (found["folders"], found["urls"], found["buckets"]) == ([str(tmp_path)], True, ["b"])
+    assert found["piece"] == 16 * 1024 * 1024
+    assert client_of(gallery, Role.VIEWER).get(f"{IMPORTS}/sources").status_code == 403

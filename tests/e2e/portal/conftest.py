@@ -20,6 +20,8 @@ from tests.e2e.stack import ROOT, Stack, eventually
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 # Of every page that a test opens: pictures to look at, and what the browser measured.
 SHOTS = ROOT / ".shots"
+# A busy machine takes its time.
+expect.set_options(timeout=15_000)
 LOOKS = [(scheme, language) for scheme in ("light", "dark") for language in ("en", "zh")]
 
 
@@ -172,8 +174,9 @@ def open_portal(
 
     def make(who: Staff | None, *, width: int = 1280, height: int = 800) -> Portal:
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, locale="en-GB", color_scheme="light"
-        )
+            viewport={"width": width, "height": height}, locale="en-GB", color_scheme="light",
+            reduced_motion="reduce",  # nothing is looked at halfway between two colours
+        )  # fmt: skip
         if who is not None:
             context.add_cookies(
                 [{"name": name, "value": value, "url": stack.url}  # type: ignore[list-item]

@@ -548,6 +548,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imports/{id}/codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count an import's files by state and code
+         * @description Those of most files first.
+         */
+        get: operations["imports_codes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imports/{id}/items": {
         parameters: {
             query?: never;
@@ -762,6 +782,26 @@ export interface paths {
          * @description It is planned next.
          */
         post: operations["imports_uploaded_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show where this server takes photos from
+         * @description For whoever enrols people in a gallery.
+         */
+        get: operations["imports_sources"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1177,7 +1217,7 @@ export interface paths {
         };
         /**
          * List reviews: what waits for a person's decision
-         * @description Reviews: doubtful searches, likely duplicates, photos that don't fit. For reviewers.
+         * @description The oldest first; with `state=decided` the newest.
          */
         get: operations["reviews_list"];
         put?: never;
@@ -1282,6 +1322,26 @@ export interface paths {
          * @description Take it back.
          */
         post: operations["reviews_undo_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reviews/standing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how a gallery's queue stands
+         * @description What is left, and what was done today.
+         */
+        get: operations["reviews_standing"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2163,15 +2223,15 @@ export interface components {
              * @description Bytes of its archive so far.
              */
             uploaded?: number;
-            readonly plan: {
-                [key: string]: unknown;
-            } | null;
+            readonly plan: components["schemas"]["ImportPlan"] | null;
             /** @description Whether every file has its row. */
             listed?: boolean;
             /** @description Files never meant to be imported. */
-            ignored?: unknown;
+            readonly ignored: {
+                [key: string]: number;
+            };
             /** @description What the source has and can't give. */
-            losses?: unknown;
+            readonly losses: components["schemas"]["Loss"][];
             code?: string;
             text?: string;
             readonly progress: components["schemas"]["Progress"];
@@ -2181,6 +2241,31 @@ export interface components {
             started_at?: string | null;
             /** Format: date-time */
             finished_at?: string | null;
+        };
+        /** @description How many files of an import have a state for the same reason. */
+        ImportCode: {
+            state: components["schemas"]["ImportItemState"];
+            code: string;
+            /** @description What is said of one of them. */
+            text: string;
+            count: number;
+        };
+        /** @description One of the first files, or lines of the manifest, with a code. */
+        ImportExample: {
+            code: string;
+            sentence: string;
+            name: string;
+        };
+        /** @description What the beginnings of files say. Where not all were judged, those that were are a sample. */
+        ImportHeaders: {
+            judged: number;
+            of: number;
+            formats: {
+                [key: string]: number;
+            };
+            refused: {
+                [key: string]: number;
+            };
         };
         /** @description A file of a job, and what became of it. */
         ImportItem: {
@@ -2222,6 +2307,42 @@ export interface components {
          * @enum {string}
          */
         ImportItemState: "waiting" | "working" | "enrolled" | "duplicate" | "review" | "rejected" | "failed";
+        /** @description What an import would do, in numbers; see `/imports/{id}/preview` for the rest. */
+        ImportPlan: {
+            /** @description `photos`, and all that is `refused`. */
+            files: number;
+            photos: number;
+            people: number;
+            new: number | null;
+            known: number | null;
+            bytes: number;
+            /** @description By code. */
+            refused: {
+                [key: string]: number;
+            };
+            /** @description `folder`, `hidden`, `manifest`. */
+            ignored: {
+                [key: string]: number;
+            };
+            /** @description Of the manifest, that stand for no file. */
+            lines: {
+                [key: string]: number;
+            };
+            examples: components["schemas"]["ImportExample"][];
+            losses: components["schemas"]["Loss"][];
+            /** @description Photos whose names differ from an earlier one's by case or accents only. */
+            twins: number;
+            headers: components["schemas"]["ImportHeaders"];
+            duplicates?: number | null;
+            compared?: number;
+            /** Format: double */
+            rate?: number;
+            is_rate_measured?: boolean;
+            /** Format: double */
+            seconds: number | null;
+            /** Format: double */
+            took: number;
+        };
         /** @description What an import would do. */
         ImportPreview: {
             /** @description How the manifest is written, such as `UTF-8, semicolons`; empty without one. */
@@ -2272,6 +2393,19 @@ export interface components {
              * @default 0
              */
             priority: number;
+        };
+        /** @description Where this server takes photos from, beside an archive that is sent. */
+        ImportSources: {
+            /** @description IMPORT_ROOTS: a folder is to lie in one of them. */
+            folders: string[];
+            urls: boolean;
+            /** @description That a job may be made with at once. */
+            most_urls: number;
+            buckets: string[];
+            /** @description Bytes that are taken at once. */
+            piece: number;
+            /** @description Of an archive. */
+            most_bytes: number;
         };
         /**
          * @description * `uploading` - Uploading: its archive, list or table is on its way
@@ -2508,6 +2642,11 @@ export interface components {
             searches: number;
             faces: number;
             readonly decisions: components["schemas"]["Counts"];
+        };
+        /** @description What is wrong with a source as a whole. */
+        Loss: {
+            code: string;
+            sentence: string;
         };
         /**
          * @description * `inside` - inside
@@ -3498,6 +3637,8 @@ export interface components {
             reviewers?: number;
             /** @description How many reviewers have said what they think. */
             given: number;
+            /** @description Whether the caller has said what they think: then it is somebody else's turn. */
+            readonly answered: boolean;
             assigned_to?: string;
             verdict?: components["schemas"]["VerdictEnum"] | components["schemas"]["BlankEnum"];
             /**
@@ -3757,6 +3898,22 @@ export interface components {
             metadata?: {
                 [key: string]: unknown;
             };
+        };
+        /** @description How the queue stands. */
+        Standing: {
+            open: number;
+            /** @description Of those, what the caller may decide now. */
+            turn: number;
+            /** @description Of those, what is assigned to the caller. */
+            mine: number;
+            /** @description What the caller may decide now, by kind. */
+            kinds: {
+                [key: string]: number;
+            };
+            /** @description Since then, by whomever. */
+            decided: number;
+            /** @description Since then, how often the caller said something. */
+            said: number;
         };
         /** @description What a gallery's searches of the last days say, against what its calibration foretells. */
         Telemetry: {
@@ -5759,6 +5916,54 @@ export interface operations {
             };
         };
     };
+    imports_codes: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportCode"][];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `not_found`: there is none, or you have no access to it */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     imports_items_list: {
         parameters: {
             query?: {
@@ -5768,6 +5973,8 @@ export interface operations {
                 external_id?: string;
                 /** @description Number of results to return per page. */
                 page_size?: number;
+                /** @description In the file's path, or in the id or name of whom it shows. */
+                q?: string;
                 /**
                  * @description * `waiting` - Waiting: for a worker
                  *     * `working` - Working: a worker has it
@@ -6412,6 +6619,43 @@ export interface operations {
             };
             /** @description `empty_file` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    imports_sources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportSources"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `forbidden` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7942,6 +8186,10 @@ export interface operations {
                  *     * `withdrawn` - Withdrawn: there is nothing left to decide
                  */
                 state?: "decided" | "open" | "withdrawn";
+                /** @description With true: those open that the caller may decide now. Neither are they assigned to somebody else, nor has the caller said already what they think. */
+                turn?: boolean;
+                /** @description Those assigned to nobody, or to somebody. */
+                unassigned?: boolean;
                 /**
                  * @description * `same` - The same person
                  *     * `different` - Different people
@@ -8280,6 +8528,47 @@ export interface operations {
             };
             /** @description `who_is_it` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reviews_standing: {
+        parameters: {
+            query: {
+                gallery: string;
+                /** @description ISO 8601. */
+                since: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Standing"];
+                };
+            };
+            /** @description `not_authenticated`, `authentication_failed` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `role_needed`, `permission_denied` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
