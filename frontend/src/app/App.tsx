@@ -30,7 +30,9 @@ export function App() {
   const close = t("action.close");
   const localized = useMemo(() => {
     const named = { defaultProps: { closeButtonProps: { "aria-label": close } } };
-    return mergeThemeOverrides(theme, { components: { Modal: named, Drawer: named } });
+    return mergeThemeOverrides(theme, {
+      components: { Modal: named, Drawer: named, Notification: named },
+    });
   }, [close]);
   return (
     <MantineProvider
