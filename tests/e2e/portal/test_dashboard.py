@@ -28,7 +28,8 @@ def test_a_gallery_is_gone_to(portal: Portal) -> None:
     portal.go("/dashboard")
     portal.page.get_by_role("button", name="Main", exact=True).click()
     portal.heading("People")
-    expect(portal.page.get_by_label("Gallery", exact=True).first).to_have_value("Main")
+    chosen = portal.page.get_by_role("combobox", name="Gallery").locator("option:checked")
+    expect(chosen).to_have_text("Main")
 
 
 def test_a_viewer_sees_their_gallery_alone(open_portal: Open, member: Member) -> None:

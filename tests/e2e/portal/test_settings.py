@@ -67,10 +67,10 @@ def test_a_user_is_made_given_a_role_and_deactivated(
     portal.shoot("settings-users")
 
     page.get_by_role("tab", name="Members").click()
-    page.get_by_label("User name").fill("nobody-like-that")
+    page.get_by_role("combobox", name="User name").fill("nobody-like-that")
     page.get_by_role("button", name="Add").click()
     expect(page.get_by_text("Nobody has this user name.")).to_be_visible()
-    page.get_by_label("User name").fill("mia")
+    page.get_by_role("combobox", name="User name").fill("mia")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Add").click()
     role = page.get_by_role("combobox", name="Role of mia")

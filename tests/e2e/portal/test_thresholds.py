@@ -71,8 +71,8 @@ def test_a_target_that_contradicts_the_other_is_refused_with_a_sentence(portal: 
     page.get_by_role("slider", name="Strangers that end as a match (FPIR)").press("End")
     expect(page.get_by_text("Ask for fewer strangers in a match")).to_be_visible()
     page.get_by_role("button", name="Save").click()
-    alert = page.get_by_role("alert").filter(has_text="Ask for fewer strangers")
-    expect(alert).to_be_visible()
+    alert = page.get_by_role("region", name="Changes not saved yet").get_by_role("alert")
+    expect(alert).to_contain_text("Ask for fewer strangers")
     page.get_by_role("button", name="Discard").click()
     expect(alert).to_be_hidden()
 

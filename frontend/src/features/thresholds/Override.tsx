@@ -59,7 +59,7 @@ export function Override({
   );
 }
 
-/** Where the targets have it now, so that nothing moves yet. */
+/** Where the targets have it now, so that nothing moves yet; nobody scores above 1 anyway. */
 function start(threshold: number | undefined, otherwise: number): number {
-  return threshold === undefined || threshold > 1 ? otherwise : Number(threshold.toFixed(4));
+  return threshold === undefined ? otherwise : Number(Math.min(threshold, 1).toFixed(4));
 }
