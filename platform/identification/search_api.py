@@ -90,7 +90,8 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
     def _known(self) -> dict[str, Person]:
         """Of all entries that are shown together, with one question to the database."""
         if "known" not in self.context:
-            shown = [self.instance] if self.parent is None else self.parent.instance
+            listed = self.instance if self.parent is None else self.parent.instance
+            shown: list[Search] = [listed] if isinstance(listed, Search) else list(listed or [])
             people = {each for search in shown for each in _candidates(search)}
             galleries = {each for search in shown for each in self.get_galleries(search)}
             self.context["known"] = named(people, sorted(galleries))
