@@ -95,7 +95,7 @@ def decided(staff: Staff, review: str, wanted: str) -> None:
 
 
 @pytest.mark.usefixtures("clean")
-def test_all_kinds_from_the_keyboard_and_undone(
+def test_all_kinds_from_the_keyboard_and_undone(  # noqa: PLR0915, PLR0917 - fixtures; one reviewer's morning, key by key
     portal: Portal,
     staff: Staff,
     gallery: str,
@@ -184,7 +184,7 @@ def test_all_kinds_from_the_keyboard_and_undone(
 
 
 @pytest.mark.usefixtures("clean")
-def test_a_second_reviewer_is_shown_nothing_of_the_first(
+def test_a_second_reviewer_is_shown_nothing_of_the_first(  # noqa: PLR0917 - fixtures
     open_portal: Open,
     member: Member,
     portal: Portal,
