@@ -136,6 +136,7 @@ def test_the_welcome_names_only_what_is_there(monkeypatch: pytest.MonkeyPatch) -
 
     assert lines[0] == "Likeness is running."
     assert lines[1:3] == [
+        "  Portal  http://127.0.0.1:8123/",
         "  API     http://127.0.0.1:8123/api/docs/",
         "  Admin   http://127.0.0.1:8123/admin/",
     ]

@@ -14,7 +14,7 @@ import pytest
 
 from .stack import ROOT, Stack
 
-SECTION = "The first five minutes"
+SECTION = "The first five minutes with the API"
 WAITS = "a second later"  # what the README says before a command whose answer takes its time
 LEFT_OUT = "manage.py demo"  # the reader's own photos
 PYTHON = ".venv/bin/python"

@@ -133,6 +133,7 @@ def welcome(host: str, port: int) -> str:
     )
     return (
         "Likeness is running.\n"
+        f"  Portal  {url}/\n"
         f"  API     {url}/api/docs/\n"
         f"  Admin   {url}/admin/\n"
         f"  Data    {settings.VAR_DIR}\n"
