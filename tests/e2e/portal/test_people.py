@@ -79,7 +79,7 @@ def test_searching_as_one_types(staff: Staff, seen: Any) -> None:
     expect(page.get_by_text("31 people")).to_be_visible()
     expect(search).to_have_value("")
 
-    page.get_by_label("State").click()
+    page.get_by_role("combobox", name="State").click()
     page.get_by_role("option", name="Inactive").click()
     expect(page.get_by_text("1 person found")).to_be_visible()
     page.reload()
@@ -372,7 +372,7 @@ def longest_task(events: list[dict[str, Any]]) -> float:
     """
     (mark,) = (each for each in events if each.get("name") == "scrolls")
     return max(
-        each["tdur"] / 1000
+        float(each["tdur"]) / 1000
         for each in events
         if each.get("name") in TASKS
         and (each["pid"], each["tid"]) == (mark["pid"], mark["tid"])

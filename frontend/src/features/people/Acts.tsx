@@ -1,4 +1,4 @@
-import { Button, Menu, Text, TextInput } from "@mantine/core";
+import { Button, List, Menu, Text, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { notifications } from "@mantine/notifications";
 import { IconArrowsSplit2, IconDots, IconGitMerge } from "@tabler/icons-react";
@@ -125,13 +125,15 @@ function Erase({ person }: { person: Person }) {
           <bdi>{calledBy(person) ?? person.id}</bdi>
         </b>
       </Text>
-      <ul>
-        <li>{t("erase.person")}</li>
-        <li>{t("erase.photos", { count: person.photos, shown: count(person.photos) })}</li>
-        <li>{t("erase.template")}</li>
-        <li>{t("erase.answers")}</li>
-        {others > 0 && <li>{t("erase.others", { count: others })}</li>}
-      </ul>
+      <List size="sm">
+        <List.Item>{t("erase.person")}</List.Item>
+        <List.Item>
+          {t("erase.photos", { count: person.photos, shown: count(person.photos) })}
+        </List.Item>
+        <List.Item>{t("erase.template")}</List.Item>
+        <List.Item>{t("erase.answers")}</List.Item>
+        {others > 0 && <List.Item>{t("erase.others", { count: others })}</List.Item>}
+      </List>
       <Text size="sm">{t("erase.stays")}</Text>
       <Text size="sm" fw={600}>
         {t("erase.final")}
