@@ -1,9 +1,11 @@
 import { Badge, Group, Stack, Table, Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 import { api } from "../../shared/api/client";
+import { percent } from "../../shared/lib/format";
 import { Section } from "../../shared/ui/Section";
 import { ErrorState, Loading } from "../../shared/ui/states";
 import { WideTable } from "../../shared/ui/WideTable";
+import { measured } from "./figures";
 
 /** The models that galleries can have, and what is known of them. */
 export function Models() {
@@ -58,13 +60,21 @@ export function Models() {
 
 function Measured({ figures }: { figures: Record<string, number> }) {
   const { t } = useTranslation("settings");
-  const shown = Object.entries(figures);
-  if (shown.length === 0) return <Text size="xs">{t("models.not_measured")}</Text>;
+  const { accuracy, error, fta, tmr, others } = measured(figures);
+  const lines = [
+    ...(accuracy === undefined
+      ? []
+      : [t("models.accuracy", { value: percent(accuracy), error: percent(error ?? 0) })]),
+    ...tmr.map(([fmr, value]) => t("models.tmr", { fmr, value: percent(value, 1) })),
+    ...(fta === undefined ? [] : [t("models.fta", { value: percent(fta) })]),
+    ...others.map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`),
+  ];
+  if (lines.length === 0) return <Text size="xs">{t("models.not_measured")}</Text>;
   return (
     <Stack gap={0}>
-      {shown.map(([name, value]) => (
-        <Text size="xs" key={name}>
-          {name.replaceAll("_", " ")}: {value}
+      {lines.map((line) => (
+        <Text size="xs" key={line}>
+          {line}
         </Text>
       ))}
     </Stack>

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { ProblemError } from "../../shared/api/problems";
-import { changed, endOfDay, fieldError, isOfFields, slugOf } from "./figures";
+import { changed, endOfDay, fieldError, isOfFields, measured, slugOf } from "./figures";
 
 test("slugs are what addresses take", () => {
   expect(slugOf("Main Entrance (north)")).toBe("main-entrance-north");
@@ -25,4 +25,15 @@ test("what the server says of fields", () => {
 
 test("only what is another is sent", () => {
   expect(changed({ a: 1, b: "x" }, { a: 1, b: "y" })).toEqual({ b: "y" });
+});
+
+test("a model's figures by kind", () => {
+  const found = measured({ accuracy: 0.99, accuracy_stderr: 0.002, "tmr_1e-3": 0.95, speed: 4 });
+  expect(found).toEqual({
+    accuracy: 0.99,
+    error: 0.002,
+    fta: undefined,
+    tmr: [["1e-3", 0.95]],
+    others: [["speed", 4]],
+  });
 });

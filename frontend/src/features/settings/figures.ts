@@ -35,3 +35,23 @@ export function changed<Fields extends object>(before: Fields, after: Fields): P
     Object.entries(after).filter(([name, value]) => value !== before[name as keyof Fields]),
   ) as Partial<Fields>;
 }
+
+/** A model's figures by kind: TMR by the FMR it was measured at, the rest by name. */
+export function measured(figures: Record<string, number>): {
+  accuracy: number | undefined;
+  error: number | undefined;
+  fta: number | undefined;
+  tmr: [string, number][];
+  others: [string, number][];
+} {
+  const { accuracy, accuracy_stderr: error, fta, ...rest } = figures;
+  const isTmr = ([name]: [string, number]) => name.startsWith("tmr_");
+  const entries = Object.entries(rest);
+  return {
+    accuracy,
+    error,
+    fta,
+    tmr: entries.filter(isTmr).map(([name, value]) => [name.slice("tmr_".length), value]),
+    others: entries.filter((entry) => !isTmr(entry)),
+  };
+}

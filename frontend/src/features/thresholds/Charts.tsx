@@ -23,12 +23,19 @@ const ROWS = 24;
 // Thresholds are near the right end: their names need room.
 const MARGIN = { margin: { right: 44 } };
 
-const scoreAxis = {
-  type: "number",
-  domain: ["dataMin", "dataMax"],
-  tickFormatter: (value: number) => value.toFixed(2),
-  tickCount: 7,
-} as const;
+/** Scores, as far as thresholds that somebody can reach: these may be beyond all that was measured. */
+function scoreAxis({ match, review }: Outlook) {
+  const reached = [match, review].filter((threshold) => threshold <= 1);
+  return {
+    type: "number" as const,
+    domain: ["dataMin" as const, (most: number) => Math.max(most, ...reached)] as [
+      "dataMin",
+      (most: number) => number,
+    ],
+    tickFormatter: (value: number) => value.toFixed(2),
+    tickCount: 7,
+  };
+}
 
 /** What the calibration knows, with the thresholds in it. */
 export function Charts({ plot, outlook }: { plot: Plot; outlook: Outlook[] }) {
@@ -75,7 +82,7 @@ export function Charts({ plot, outlook }: { plot: Plot; outlook: Outlook[] }) {
           withLegend
           withTooltip={false}
           valueFormatter={percent}
-          xAxisProps={scoreAxis}
+          xAxisProps={scoreAxis(now)}
           areaChartProps={MARGIN}
           referenceLines={[...lines]}
         />
@@ -102,7 +109,7 @@ export function Charts({ plot, outlook }: { plot: Plot; outlook: Outlook[] }) {
           withDots={false}
           withLegend
           withTooltip={false}
-          xAxisProps={scoreAxis}
+          xAxisProps={scoreAxis(now)}
           lineChartProps={MARGIN}
           yAxisProps={{
             type: "number",
