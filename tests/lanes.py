@@ -172,11 +172,13 @@ def _ended_with_us(running: list[Running]) -> Iterator[None]:
 def main() -> int:
     """0 when all passed, 1 when not, 130 when interrupted."""
     parser = argparse.ArgumentParser(description="Run the tests, lane by lane.")
-    parser.add_argument("lanes", nargs="*", choices=[*LANES, *MORE], metavar="LANE")
+    parser.add_argument("lanes", nargs="*", metavar="LANE", help=", ".join([*LANES, *MORE]))
     parser.add_argument("--everything", action="store_true")
     arguments = parser.parse_args()
     every = {**LANES, **MORE}
     chosen = every if arguments.everything else LANES
+    if unknown := set(arguments.lanes) - set(every):
+        parser.error(f"no lane is called {', '.join(sorted(unknown))}: {', '.join(every)}")
     if arguments.lanes:
         chosen = {name: every[name] for name in arguments.lanes}
     try:
