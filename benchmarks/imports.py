@@ -321,7 +321,7 @@ def _memory(here: Here, folder: Path) -> list[Row]:
             done = counts["files"] - counts["waiting"] - counts["working"]
             if done >= step * (len(rows) + 1):
                 sizes = {name: resident(each) for name, each in here.processes().items()}
-                rows.append({"photos": done, **sizes})
+                rows.append({"files": done, **sizes})
                 print(json.dumps(rows[-1]), flush=True)
 
         note(job.await_state("done", note)["progress"])
