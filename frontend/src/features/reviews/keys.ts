@@ -61,5 +61,5 @@ export function isElsewhere(target: EventTarget | null): boolean {
   if (document.querySelector('[role="dialog"]') !== null) return true;
   if (!(target instanceof HTMLElement)) return false;
   const typed = "input:not([type=radio]):not([type=checkbox]), textarea, select, [role=listbox]";
-  return target.closest(typed) !== null || target.isContentEditable;
+  return target.closest(typed) !== null || target.isContentEditable === true;
 }
