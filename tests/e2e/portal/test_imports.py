@@ -125,7 +125,7 @@ def test_an_archive_from_its_upload_to_its_report_and_undone(
     expect(page.get_by_text("3 new, 0 known")).to_be_visible()
     expect(page.get_by_role("row", name="Its name leads out")).to_contain_text("../out.jpg")
     expect(page.get_by_role("row", name="In no person's folder").first).to_contain_text("loose.jpg")
-    expect(page.get_by_text("Ignored: 1 hidden files")).to_be_visible()
+    expect(page.get_by_text("Ignored: hidden files (1)")).to_be_visible()
     portal.shoot("imports-plan")
     step(page, "Start")
 
@@ -148,7 +148,7 @@ def test_an_archive_from_its_upload_to_its_report_and_undone(
     step(page, "Undo import")
     dialog = page.get_by_role("dialog", name="Undo this import?")
     expect(dialog).to_contain_text("6 enrolled, 0 for review, 5 rejected")
-    expect(dialog).to_contain_text("1 duplicates")
+    expect(dialog).to_contain_text("duplicates (1)")
     portal.shoot("imports-undo")
     dialog.get_by_role("button", name="Undo import").click()
     state(page, "Undone")

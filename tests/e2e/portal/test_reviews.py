@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -94,83 +95,126 @@ def decided(staff: Staff, review: str, wanted: str) -> None:
     eventually(lambda: verdict(staff, review) == ("decided", wanted), f"{review} is {wanted}")
 
 
-@pytest.mark.usefixtures("clean")
-def test_all_kinds_from_the_keyboard_and_undone(  # noqa: PLR0915, PLR0917 - fixtures; one reviewer's morning, key by key
-    portal: Portal,
+@dataclass
+class Kinds:
+    """A review of each kind, in the order in which they come."""
+
+    search: str
+    duplicate: str
+    misfit: str
+    photo: str
+
+
+@pytest.fixture
+def kinds(
     staff: Staff,
     gallery: str,
     enrolled: dict[str, str],
     duplicate: Doubtful,
-    lfw: Lfw,
-) -> None:
+    request: pytest.FixtureRequest,
+) -> Kinds:
+    """Somebody looked up, somebody new, and a photo of somebody else."""
+    request.getfixturevalue("clean")
+    lfw: Lfw = request.getfixturevalue("lfw")
+    looked_up = {"galleries": gallery, "faces": "central", "reason": "a test"}
+    staff.ok("POST", "identify", data=looked_up, files={"photo": lfw.bytes("Hans_Blix", 3)})
+    merged = duplicate("Igor_Ivanov", "Igor <i>again</i>")
+    hans = {"person": enrolled["Hans_Blix"]}
+    other = {"photo": lfw.bytes("Jiang_Zemin", 1)}
+    photo = str(staff.ok("POST", "photos", data=hans, files=other)["id"])
+
+    def asked() -> bool:
+        return len(reviews(staff, gallery, state="open", kind="misfit")) == 1
+
+    eventually(asked, "a misfit", seconds=60)
+    search, _, misfit = (str(each["id"]) for each in reviews(staff, gallery, state="open"))
+    return Kinds(search, merged, misfit, photo)
+
+
+@pytest.mark.usefixtures("clean")
+def test_an_empty_queue(portal: Portal) -> None:
     page = portal.page
     portal.go("/reviews")
     expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
     portal.shoot("reviews-empty")
+    page.keyboard.press("z")
+    expect(notice(page)).to_contain_text("There is nothing to undo in this window.")
 
-    looked_up = {"galleries": gallery, "faces": "central", "reason": "a test"}
-    probe = {"photo": lfw.bytes("Hans_Blix", 3)}
-    staff.ok("POST", "identify", data=looked_up, files=probe)
-    merged = duplicate("Igor_Ivanov", "Igor <i>again</i>")
-    hans = {"person": enrolled["Hans_Blix"]}
-    photo = staff.ok("POST", "photos", data=hans, files={"photo": lfw.bytes("Jiang_Zemin", 1)})
-    eventually(
-        lambda: staff.ok("GET", f"photos/{photo['id']}")["state"] == "review",
-        "a misfit",
-        seconds=60,
-    )
-    search, _, misfit = (each["id"] for each in reviews(staff, gallery, state="open"))
 
-    page.reload()
+def test_all_kinds_from_the_keyboard(portal: Portal, staff: Staff, kinds: Kinds) -> None:
+    page = portal.page
+    portal.go("/reviews")
     question(page, re.compile("Is the face that was looked up Hans_Blix"))
-    page.keyboard.press("?")
-    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
-    portal.shoot("reviews-keys", everywhere=False)
-    page.keyboard.press("s")  # decides nothing while a dialog lies over it
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("dialog")).to_be_hidden()
     portal.shoot("reviews-search")
-    pictures = page.locator("figure img")
-    expect(pictures).to_have_count(2)
-    for key in ("+", "+", "ArrowLeft"):
-        page.keyboard.press(key)
-    looks = [pictures.nth(place).get_attribute("style") for place in (0, 1)]
-    assert looks[0] == looks[1]
-    assert "scale(1.69)" in str(looks[0])
-    page.keyboard.press("0")
     page.keyboard.press("t")
     page.keyboard.type("the same scar")
     page.keyboard.press("Escape")
     press(page, "s")
-    decided(staff, search, "same")
-    assert staff.ok("GET", f"reviews/{search}")["opinions"][0]["note"] == "the same scar"
+    decided(staff, kinds.search, "same")
+    assert staff.ok("GET", f"reviews/{kinds.search}")["opinions"][0]["note"] == "the same scar"
 
     question(page, "Is the new person Igor <i>again</i> the same as Igor_Ivanov?")
     portal.shoot("reviews-duplicate")
     press(page, "n")
     question(page, "Does this photo show Hans_Blix?")
     page.keyboard.press("w")
-    expect(page.locator(f"img[src='/api/v1/photos/{photo['id']}/image']")).to_be_visible()
+    expect(page.locator(f"img[src='/api/v1/photos/{kinds.photo}/image']")).to_be_visible()
     portal.shoot("reviews-misfit")
     press(page, "d")
-    decided(staff, misfit, "different")
-    assert staff.ok("GET", f"photos/{photo['id']}")["state"] == "rejected"
+    decided(staff, kinds.misfit, "different")
+    assert staff.ok("GET", f"photos/{kinds.photo}")["state"] == "rejected"
     page.keyboard.press("z")
     question(page, "Does this photo show Hans_Blix?")
-    assert verdict(staff, misfit) == ("open", "")
-    assert staff.ok("GET", f"photos/{photo['id']}")["state"] == "review"
+    assert verdict(staff, kinds.misfit) == ("open", "")
+    assert staff.ok("GET", f"photos/{kinds.photo}")["state"] == "review"
     press(page, "u")
-    decided(staff, misfit, "unsure")
+    decided(staff, kinds.misfit, "unsure")
 
     expect(page.get_by_text("You have skipped 1.")).to_be_visible()
     page.get_by_role("button", name="Show them again").click()
+    question(page, re.compile("Is the new person Igor"))
     press(page, "s")
-    decided(staff, merged, "same")
+    decided(staff, kinds.duplicate, "same")
     expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
     expect(page.get_by_role("region", name="The queue")).to_contain_text("0 open")
 
+
+@pytest.mark.usefixtures("clean")
+def test_keys_move_both_pictures_and_none_decides_under_a_dialog(
+    portal: Portal, staff: Staff, duplicate: Doubtful
+) -> None:
+    page = portal.page
+    review = duplicate("Igor_Ivanov")
+    portal.go("/reviews")
+    question(page, re.compile("New Igor_Ivanov"))
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    portal.shoot("reviews-keys", everywhere=False)
+    page.keyboard.press("s")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    pictures = page.locator("figure img")
+    expect(pictures).to_have_count(2)
+    for key in ("+", "+", "ArrowLeft"):
+        page.keyboard.press(key)
+    expect(pictures.first).to_have_attribute("style", re.compile(r"scale\(1\.69\)"))
+    assert len({each.get_attribute("style") for each in pictures.all()}) == 1
+    pictures.last.hover()
+    page.mouse.wheel(0, 200)
+    page.mouse.wheel(0, 200)
+    expect(pictures.first).to_have_attribute("style", re.compile(r"scale\(1\)"))
+    assert verdict(staff, review) == ("open", "")
+
+
+@pytest.mark.usefixtures("clean")
+def test_an_older_decision_is_undone(portal: Portal, staff: Staff, duplicate: Doubtful) -> None:
+    page = portal.page
+    review = duplicate("Igor_Ivanov", "Igor <i>twin</i>")
+    staff.ok("POST", f"reviews/{review}/decide", json={"verdict": "different"})
+    portal.go("/reviews")
     page.get_by_role("tab", name="Decided").click()
-    row = page.get_by_role("row", name="Igor <i>again").first
+    row = page.get_by_role("row", name="Igor <i>twin")
+    expect(row).to_contain_text("you")
     portal.shoot("reviews-decided")
     row.get_by_role("button", name="Undo").click()
     dialog = page.get_by_role("dialog", name="Undo this decision?")
@@ -178,24 +222,25 @@ def test_all_kinds_from_the_keyboard_and_undone(  # noqa: PLR0915, PLR0917 - fix
     dialog.get_by_label("Why").fill("twins")
     dialog.get_by_role("button", name="Undo").click()
     expect(dialog).to_be_hidden()
-    assert staff.ok("GET", f"reviews/{merged}")["undone_because"] == "twins"
+    assert staff.ok("GET", f"reviews/{review}")["undone_because"] == "twins"
     page.get_by_role("tab", name="To decide").click()
     expect(page.get_by_text("This was decided before and undone: twins")).to_be_visible()
 
 
-@pytest.mark.usefixtures("clean")
-def test_a_second_reviewer_is_shown_nothing_of_the_first(  # noqa: PLR0917 - fixtures
-    open_portal: Open,
-    member: Member,
-    portal: Portal,
-    staff: Staff,
-    gallery: str,
-    duplicate: Doubtful,
-) -> None:
+@pytest.fixture
+def two(
+    clean: None, open_portal: Open, member: Member, staff: Staff, gallery: str
+) -> tuple[Portal, Portal]:
+    """The windows of two reviewers who have to agree."""
     policy(staff, gallery, reviewers=2)
+    return open_portal(member("reviewer")), open_portal(member("reviewer"))
+
+
+def test_a_second_reviewer_is_shown_nothing_of_the_first(
+    two: tuple[Portal, Portal], portal: Portal, staff: Staff, duplicate: Doubtful
+) -> None:
+    first, second = two
     review = duplicate("Hans_Blix")
-    reviewers = [member("reviewer"), member("reviewer")]
-    first, second = (open_portal(each) for each in reviewers)
     first.go("/reviews")
     question(first.page, re.compile("Is the new person New Hans_Blix"))
     expect(first.page.get_by_text("Opinions so far: 0.")).to_be_visible()
@@ -252,7 +297,7 @@ def test_the_same_review_in_two_windows(
     assert verdict(staff, review) == ("decided", "different")
     # Taken by somebody, it is nobody else's.
     one.page.keyboard.press("a")
-    expect(one.page.get_by_text("Assigned to you")).to_be_visible()
+    expect(one.page.get_by_text("Assigned to you", exact=True)).to_be_visible()
     assert staff.ok("GET", f"reviews/{other}")["assigned_to"].startswith("user:")
 
 

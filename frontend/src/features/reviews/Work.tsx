@@ -22,6 +22,7 @@ import { Empty, ErrorState, Loading, useSentence } from "../../shared/ui/states"
 import { useHere } from "../session/session";
 import { Candidates, OtherPhotos, PersonLink, QualityTable, useName } from "./Beside";
 import { Compare } from "./Compare";
+import classes from "./Compare.module.css";
 import { useFace, useFacesOf, useSubjectQuality } from "./faces";
 import { KeysHelp } from "./KeysHelp";
 import { type Command, commandOf, isElsewhere } from "./keys";
@@ -365,6 +366,7 @@ function Verdicts(props: {
           <Button
             fullWidth
             variant="light"
+            className={classes.verdict}
             color={LOOKS[verdict].color}
             disabled={!props.isReady}
             aria-describedby={`then-${verdict}`}
