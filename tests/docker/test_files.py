@@ -30,6 +30,7 @@ from .files import (
 )
 
 BIN = Path(sys.executable).parent
+BUILT = "frontend/dist"  # in a stage of its own
 COMPOSE = (DOCKER / "compose.yaml").read_text()
 OUTSIDE = (DOCKER / "compose.outside.yaml").read_text()
 SECRETS = {
@@ -96,6 +97,7 @@ def test_the_last_stage_holds_all_of_our_code_and_nothing_else(tmp_path: Path) -
     expected = {
         path.relative_to(ROOT)
         for room in rooms
+        if room != BUILT
         for path in (ROOT / room).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
@@ -106,6 +108,8 @@ def test_the_last_stage_holds_all_of_our_code_and_nothing_else(tmp_path: Path) -
     }
     others = {Path("pyproject.toml"), Path("manage.py"), Path("docker/healthcheck.py")}
     assert found == expected | others
+    # What another stage has built is not here to be looked at.
+    assert ("COPY", f"--from=portal /app/{BUILT} {BUILT}") in last_stage()
     for kind in ("migrations/0001_initial.py", "templates", "static"):
         assert any(kind in str(path) for path in found), kind
 

@@ -24,6 +24,7 @@ export const theme = createTheme({
   primaryShade: { light: 8, dark: 7 },
   colors: { petrol },
   autoContrast: true,
+  respectReducedMotion: true,
   luminanceThreshold: 0.35,
   defaultRadius: "sm",
   cursorType: "pointer",
