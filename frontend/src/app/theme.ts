@@ -21,7 +21,7 @@ const petrol: MantineColorsTuple = [
 /** Calm colours; every text on them passes WCAG AA in both schemes. */
 export const theme = createTheme({
   primaryColor: "petrol",
-  primaryShade: { light: 8, dark: 7 },
+  primaryShade: 8,
   colors: { petrol },
   autoContrast: true,
   respectReducedMotion: true,
