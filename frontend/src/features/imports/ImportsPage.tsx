@@ -144,16 +144,17 @@ function JobTable({ jobs }: { jobs: Job[] }) {
 function JobRow({ job }: { job: Job }) {
   const { t } = useTexts();
   const at = dateTime(job.created_at);
+  const made = ago(job.created_at); // once, so that what is read is what is seen
   return (
     <Table.Tr>
       <Table.Td>
         <Anchor
           size="sm"
           title={at}
-          aria-label={t("list.open", { at })}
+          aria-label={`${made}: ${t("list.open", { at })}`}
           renderRoot={(props) => <Link to="/imports/$job" params={{ job: job.id }} {...props} />}
         >
-          {ago(job.created_at)}
+          {made}
         </Anchor>
       </Table.Td>
       <Table.Td>
