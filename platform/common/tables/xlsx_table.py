@@ -101,6 +101,9 @@ def _rows(file: BinaryIO) -> Iterator[tuple[int, list[str]]]:
         sheet.reset_dimensions()
         rows = sheet.iter_rows(max_row=_MOST_ROWS, max_col=_MOST_COLUMNS, values_only=True)
         for number, row in enumerate(rows, 1):
+            # A row far below makes a million empty ones above it, each as wide as can be.
+            if row.count(None) == len(row):
+                continue
             cells = [_text(value) for value in row]
             while cells and not cells[-1]:
                 cells.pop()
