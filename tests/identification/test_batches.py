@@ -46,6 +46,17 @@ PEOPLE = ("Donald_Rumsfeld", "Vladimir_Putin", "Hans_Blix")
 BATCHES = "/api/v1/identify/batches"
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """The same number of threads of torch in all threads, whoever set another before.
+
+    Sums are taken in another order with another number, and differ in their last bits.
+    """
+    import torch  # noqa: PLC0415 - as everywhere, when it is needed
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture
 def gallery(gallery: Gallery, lfw: Lfw, media: Path) -> Gallery:
     """Three people by two photos each, and thresholds."""
