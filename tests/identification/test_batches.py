@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, IntegrityError, transaction
 from django.utils import timezone
@@ -47,14 +48,14 @@ BATCHES = "/api/v1/identify/batches"
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """The same number of threads of torch in all threads, whoever set another before.
+def as_many_threads_everywhere() -> None:
+    """The pipeline's number of torch's threads here, too, whoever set another before.
 
     Sums are taken in another order with another number, and differ in their last bits.
     """
-    import torch  # noqa: PLC0415 - as everywhere, when it is needed
+    import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(settings.TORCH_THREADS or os.cpu_count() or 1)
 
 
 @pytest.fixture
