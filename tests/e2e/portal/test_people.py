@@ -360,6 +360,8 @@ def figures(page: Page) -> dict[str, float]:
     session.send("Performance.enable")
     metrics = session.send("Performance.getMetrics")["metrics"]
     found = {each["name"]: each["value"] for each in metrics}
+    # Cards whose people are still on their way have fewer.
+    page.wait_for_function("!document.querySelector('[role=gridcell]:not(:has(a))')")
     nodes = page.evaluate("document.querySelectorAll('*').length")
     session.detach()
     return {"nodes": nodes, "heap": round(found["JSHeapUsedSize"] / 1e6, 1)}
