@@ -107,9 +107,10 @@ class SearchSerializer(serializers.ModelSerializer[Search]):
         known: dict[str, Person] = self.context["known"]
         return known
 
-    def _shown(self) -> list[Any]:
+    def _shown(self) -> list[Search]:
         """All entries of the answer."""
-        return [self.instance] if self.parent is None else list(self.parent.instance)
+        listed = self.instance if self.parent is None else self.parent.instance
+        return [listed] if isinstance(listed, Search) else list(listed or [])
 
 
 class SearchReviewSerializer(serializers.Serializer[Any]):

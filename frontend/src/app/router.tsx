@@ -10,7 +10,7 @@ import { Shell } from "./Shell";
 
 const root = createRootRouteWithContext<{ queries: QueryClient }>()({
   component: Shell,
-  notFoundComponent: NotFound,
+  notFoundComponent: () => <NotFound isPage />,
   errorComponent: Crashed,
 });
 

@@ -35,6 +35,7 @@ def test_a_session_that_ends_loses_nothing_of_the_page(open_portal: Open, stack:
     portal.go("/people")
     portal.heading("People")
     mine.ok("DELETE", "session")
+    mine.http.close()
 
     portal.page.get_by_role("link", name="Reviews").click()
     dialog = portal.page.get_by_role("dialog", name="Your session has ended")
@@ -46,7 +47,9 @@ def test_a_session_that_ends_loses_nothing_of_the_page(open_portal: Open, stack:
 
 
 def test_signing_out(open_portal: Open, stack: Stack) -> None:
-    portal = open_portal(Staff(stack, "admin", stack.password))
+    mine = Staff(stack, "admin", stack.password)
+    portal = open_portal(mine)
+    mine.http.close()
     portal.go("/")
     portal.page.get_by_role("button", name="Account: admin").click()
     portal.page.get_by_role("menuitem", name="Sign out").click()

@@ -1,6 +1,6 @@
 import { Button, Group, Text, TextInput } from "@mantine/core";
 import { useQueries } from "@tanstack/react-query";
-import { type FormEvent, type Ref, useEffect, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../shared/api/client";
 import { useHere } from "../session/session";
@@ -38,14 +38,15 @@ export function useQuestion(lookups: Lookups) {
 }
 
 /** The galleries besides the chosen one, and the reason. */
-export function Ask(props: {
-  question: ReturnType<typeof useQuestion>;
-  waiting: number;
-  reasonRef: Ref<HTMLInputElement>;
-}) {
+export function Ask(props: { question: ReturnType<typeof useQuestion>; waiting: number }) {
   const { t } = useTranslation("lookup");
   const { question } = props;
   const isMissing = question.waits && props.waiting > 0;
+  const input = useRef<HTMLInputElement>(null);
+  // When the photos come, or when it becomes known that the gallery wants a reason.
+  useEffect(() => {
+    if (isMissing) input.current?.focus();
+  }, [isMissing]);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     question.give();
@@ -54,7 +55,7 @@ export function Ask(props: {
     <form onSubmit={submit}>
       <Group gap="sm" align="flex-start">
         <TextInput
-          ref={props.reasonRef}
+          ref={input}
           size="xs"
           w={280}
           maxLength={300}

@@ -29,12 +29,10 @@ export function LookupPage() {
   const question = useQuestion(lookups);
   const [isCamera, setCamera] = useState(false);
   const [leftOut, setLeftOut] = useState(0);
-  const reason = useRef<HTMLInputElement>(null);
 
   const take = ({ files, folders }: Dropped) => {
     question.give();
     setLeftOut(lookups.add(files, folders));
-    if (question.waits && question.reason.trim() === "") reason.current?.focus();
   };
   const clear = () => {
     setLeftOut(0);
@@ -56,7 +54,7 @@ export function LookupPage() {
         </AnchorLink>
       }
     >
-      <Ask question={question} waiting={waiting} reasonRef={reason} />
+      <Ask question={question} waiting={waiting} />
       {entry === undefined ? (
         <div className={classes.dropArea}>
           <IconPhotoSearch size={48} stroke={1.4} aria-hidden />

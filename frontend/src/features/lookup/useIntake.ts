@@ -45,13 +45,14 @@ export function useIntake(take: (dropped: Dropped) => void, clear: () => void): 
     window.addEventListener("dragleave", leave);
     window.addEventListener("drop", drop);
     window.addEventListener("paste", paste);
-    window.addEventListener("keydown", key);
+    // Before a dialog hears it: once that has closed itself, nothing would show that it was there.
+    window.addEventListener("keydown", key, true);
     return () => {
       window.removeEventListener("dragover", over);
       window.removeEventListener("dragleave", leave);
       window.removeEventListener("drop", drop);
       window.removeEventListener("paste", paste);
-      window.removeEventListener("keydown", key);
+      window.removeEventListener("keydown", key, true);
     };
   }, []);
   return isOver;

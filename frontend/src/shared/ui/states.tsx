@@ -54,10 +54,14 @@ export function Forbidden({ children }: { children?: ReactNode }) {
 }
 
 /** No page, or no record, at this address. */
-export function NotFound() {
+export function NotFound({ isPage = false }: { isPage?: boolean }) {
   const { t } = useTranslation();
   return (
-    <Empty icon={<IconMapQuestion size={40} aria-hidden />} title={t("state.not_found_title")}>
+    <Empty
+      icon={<IconMapQuestion size={40} aria-hidden />}
+      title={t("state.not_found_title")}
+      order={isPage ? 1 : 2}
+    >
       <Text size="sm">{t("state.not_found")}</Text>
       <Button component={Link} to="/" variant="light">
         {t("state.home")}
@@ -85,12 +89,17 @@ export function Crashed({ error, reset }: { error: unknown; reset?: () => void }
 }
 
 /** Nothing here yet, and what to do about it. */
-export function Empty(props: { icon?: ReactNode; title: string; children?: ReactNode }) {
+export function Empty(props: {
+  icon?: ReactNode;
+  title: string;
+  order?: 1 | 2;
+  children?: ReactNode;
+}) {
   return (
     <Center py="xl">
       <Stack align="center" gap="xs" maw={480} ta="center">
         {props.icon}
-        <Title order={2} size="h4">
+        <Title order={props.order ?? 2} size="h4">
           {props.title}
         </Title>
         {props.children}
