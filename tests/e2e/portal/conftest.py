@@ -171,8 +171,12 @@ def open_portal(
     opened: list[tuple[BrowserContext, Portal]] = []
 
     def make(who: Staff | None, *, width: int = 1280, height: int = 800) -> Portal:
+        # Colours that are still on their way to another scheme would be found too pale.
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, locale="en-GB", color_scheme="light"
+            viewport={"width": width, "height": height},
+            locale="en-GB",
+            color_scheme="light",
+            reduced_motion="reduce",
         )
         if who is not None:
             context.add_cookies(
