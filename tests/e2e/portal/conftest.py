@@ -20,7 +20,19 @@ from tests.e2e.stack import ROOT, Stack, eventually
 AXE = ROOT / "frontend/node_modules/axe-core/axe.min.js"
 # Of every page that a test opens: pictures to look at, and what the browser measured.
 SHOTS = ROOT / ".shots"
+# A busy machine takes its time.
+expect.set_options(timeout=15_000)
 LOOKS = [(scheme, language) for scheme in ("light", "dark") for language in ("en", "zh")]
+
+# Each element's colour may be on its way to another scheme, and those inside follow one by one.
+SETTLED = """async () => {
+  const running = () => document.getAnimations().filter(
+    (each) => each.playState === "running" && each.effect?.getComputedTiming().endTime < 1e6);
+  do {
+    await Promise.allSettled(running().map((each) => each.finished));
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+  } while (running().length > 0);
+}"""
 
 
 class Staff:
@@ -92,6 +104,7 @@ class Portal:
 
     def audit(self) -> None:
         """AssertionError with what axe finds: WCAG 2.2 A and AA, and its best practices."""
+        self.page.evaluate(SETTLED)
         self.page.evaluate(AXE.read_text("utf-8"))
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         told = [
@@ -171,13 +184,10 @@ def open_portal(
     opened: list[tuple[BrowserContext, Portal]] = []
 
     def make(who: Staff | None, *, width: int = 1280, height: int = 800) -> Portal:
-        # Colours that are still on their way to another scheme would be found too pale.
         context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            locale="en-GB",
-            color_scheme="light",
-            reduced_motion="reduce",
-        )
+            viewport={"width": width, "height": height}, locale="en-GB", color_scheme="light",
+            reduced_motion="reduce",  # nothing is looked at halfway between two colours
+        )  # fmt: skip
         if who is not None:
             context.add_cookies(
                 [{"name": name, "value": value, "url": stack.url}  # type: ignore[list-item]
