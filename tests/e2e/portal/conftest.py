@@ -24,6 +24,16 @@ SHOTS = ROOT / ".shots"
 expect.set_options(timeout=15_000)
 LOOKS = [(scheme, language) for scheme in ("light", "dark") for language in ("en", "zh")]
 
+# Each element's colour may be on its way to another scheme, and those inside follow one by one.
+SETTLED = """async () => {
+  const running = () => document.getAnimations().filter(
+    (each) => each.playState === "running" && each.effect?.getComputedTiming().endTime < 1e6);
+  do {
+    await Promise.allSettled(running().map((each) => each.finished));
+    for (let frame = 0; frame < 3; frame++) await new Promise(requestAnimationFrame);
+  } while (running().length > 0);
+}"""
+
 
 class Staff:
     """A user's own session with the API, beside the browser: to prepare and to check."""
@@ -94,6 +104,7 @@ class Portal:
 
     def audit(self) -> None:
         """AssertionError with what axe finds: WCAG 2.2 A and AA, and its best practices."""
+        self.page.evaluate(SETTLED)
         self.page.evaluate(AXE.read_text("utf-8"))
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         told = [

@@ -29,6 +29,7 @@ def test_a_gallery_is_made_changed_and_deleted(portal: Portal, staff: Staff) -> 
     dialog.get_by_label("Short name").fill("side-door")
     dialog.get_by_role("button", name="Make it").click()
     expect(page.get_by_text("Side Door was made.")).to_be_visible()
+    expect(dialog).to_be_hidden()
     expect(page.get_by_label("Short name")).to_have_value("side-door")
 
     page.get_by_label("Least focus").fill("")

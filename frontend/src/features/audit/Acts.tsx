@@ -1,4 +1,5 @@
 import { Group, NativeSelect, Stack, Table, Text, VisuallyHidden } from "@mantine/core";
+import { keepPreviousData } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { api, type Schemas } from "../../shared/api/client";
 import { BY_CURSOR } from "../../shared/api/cursor";
@@ -43,7 +44,7 @@ export function Acts() {
     "get",
     "/api/v1/audit",
     { params: { query } },
-    { pageParamName: "cursor", ...BY_CURSOR },
+    { pageParamName: "cursor", ...BY_CURSOR, placeholderData: keepPreviousData },
   );
   const rows = found.data?.pages.flatMap((page) => page.results) ?? [];
   return (

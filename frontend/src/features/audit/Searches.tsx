@@ -1,4 +1,5 @@
 import { Code, Group, NativeSelect, Stack, Table, Text, VisuallyHidden } from "@mantine/core";
+import { keepPreviousData } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { api, type Schemas } from "../../shared/api/client";
 import { BY_CURSOR } from "../../shared/api/cursor";
@@ -37,7 +38,7 @@ export function Searches() {
     "get",
     "/api/v1/searches",
     { params: { query } },
-    { pageParamName: "cursor", ...BY_CURSOR },
+    { pageParamName: "cursor", ...BY_CURSOR, placeholderData: keepPreviousData },
   );
   const rows = found.data?.pages.flatMap((page) => page.results) ?? [];
   return (

@@ -56,7 +56,7 @@ export function ThresholdsPage() {
                     : t("calibration.none")
                 }
               >
-                {plot.isPending && <Loading />}
+                {plot.isPending && <Loading lines={12} />}
                 {plot.isError && <ErrorState error={plot.error} retry={plot.refetch} />}
                 {plot.data && <Charts plot={plot.data} outlook={outlook} />}
               </Section>
