@@ -185,7 +185,7 @@ def open_portal(
         )  # fmt: skip
         if who is not None:
             context.add_cookies(
-                [{"name": name, "value": value, "url": stack.url}  # type: ignore[list-item]
+                [{"name": name, "value": value, "url": stack.url}
                  for name, value in who.http.cookies.items()]
             )  # fmt: skip
         context.add_init_script(
