@@ -39,7 +39,13 @@ class Staff:
     """A user's own session with the API, beside the browser: to prepare and to check."""
 
     def __init__(self, stack: Stack, username: str, password: str) -> None:
-        self.http = httpx.Client(base_url=f"{stack.url}/api/v1/", timeout=60, trust_env=False)
+        self.http = httpx.Client(
+            base_url=f"{stack.url}/api/v1/",
+            timeout=60,
+            trust_env=False,
+            # The server closes an idle connection in the very moment in which it is used again.
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
         self.http.get("session")
         self._trust()
         answer = self.http.post("session", json={"username": username, "password": password})
@@ -190,7 +196,7 @@ def open_portal(
         )  # fmt: skip
         if who is not None:
             context.add_cookies(
-                [{"name": name, "value": value, "url": stack.url}  # type: ignore[list-item]
+                [{"name": name, "value": value, "url": stack.url}
                  for name, value in who.http.cookies.items()]
             )  # fmt: skip
         context.add_init_script(

@@ -15,7 +15,7 @@ from tests.e2e.stack import Stack, eventually
 
 from .conftest import Member, Open, Portal, Staff
 
-Doubtful = Callable[[str], str]
+Doubtful = Callable[..., str]
 
 
 @pytest.fixture(scope="module")

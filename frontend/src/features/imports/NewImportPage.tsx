@@ -206,7 +206,12 @@ function SourceChoice({ wanted, change, allowed }: Part & { allowed: Allowed }) 
 
 function Choice(props: { value: string; label: string; hint: string; disabled?: boolean }) {
   return (
-    <Radio.Card value={props.value} disabled={props.disabled ?? false} p="sm">
+    <Radio.Card
+      value={props.value}
+      disabled={props.disabled ?? false}
+      p="sm"
+      style={{ display: "flex", alignItems: "flex-start" }}
+    >
       <Group wrap="nowrap" align="flex-start" gap="sm">
         <Radio.Indicator disabled={props.disabled ?? false} mt={2} />
         <div>
@@ -316,7 +321,8 @@ function Options({ wanted, change, policy }: Part & { policy: SeveralFaces }) {
     <Group align="flex-start" gap="xl">
       <Select
         label={t("form.several")}
-        w={420}
+        w={460}
+        maw="100%"
         data={[
           { value: "", label: byGallery },
           ...POLICIES.map((value) => ({ value, label: t(`form.policy.${value}`) })),

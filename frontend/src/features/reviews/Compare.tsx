@@ -80,10 +80,15 @@ function Pane(props: { shown: Shown; view: View; change: Change; seen: (source: 
     <figure style={{ margin: 0, minWidth: 0 }}>
       <figcaption>
         <Text size="sm" truncate>
-          {shown.what}:{" "}
-          <b>
-            <bdi>{shown.name}</bdi>
-          </b>
+          {shown.what}
+          {shown.name && (
+            <>
+              {": "}
+              <b>
+                <bdi>{shown.name}</bdi>
+              </b>
+            </>
+          )}
         </Text>
       </figcaption>
       <div
@@ -98,7 +103,7 @@ function Pane(props: { shown: Shown; view: View; change: Change; seen: (source: 
           <Picture
             key={source}
             source={source}
-            alt={t("pane", { what: shown.what, name: shown.name })}
+            alt={t("pane", { what: shown.what, name: shown.name || "–" })}
             view={view}
             seen={seen}
           />

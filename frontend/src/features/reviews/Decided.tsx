@@ -111,20 +111,19 @@ function Opinions({ review }: { review: Review }) {
   const { t } = useTexts();
   const { user } = useHere();
   const newest = Math.max(...review.opinions.map(({ round }) => round));
-  return review.opinions
-    .filter(({ round }) => round === newest)
-    .map((opinion) => (
-      <Text size="sm" key={opinion.actor}>
-        {t(opinion.actor === `user:${user.id}` ? "decided.you" : "decided.other")}
-        {review.opinions.length > 1 && `: ${t(`verdict.${opinion.verdict}`)}`}
-        {opinion.note && (
-          <>
-            {" – "}
-            <bdi>{opinion.note}</bdi>
-          </>
-        )}
-      </Text>
-    ));
+  const said = review.opinions.filter(({ round }) => round === newest);
+  return said.map((opinion) => (
+    <Text size="sm" key={opinion.actor}>
+      {t(opinion.actor === `user:${user.id}` ? "decided.you" : "decided.other")}
+      {said.length > 1 && `: ${t(`verdict.${opinion.verdict}`)}`}
+      {opinion.note && (
+        <>
+          {" – "}
+          <bdi>{opinion.note}</bdi>
+        </>
+      )}
+    </Text>
+  ));
 }
 
 function UndoOne({ review }: { review: Review }) {

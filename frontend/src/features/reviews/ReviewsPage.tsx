@@ -118,9 +118,17 @@ function useStanding(): StandingOf | undefined {
   return data;
 }
 
+const STANDING = 340;
+
 function Standing({ standing }: { standing: StandingOf | undefined }) {
   const { t } = useTexts();
-  if (standing === undefined) return null;
+  // Its place is kept: what is below doesn't jump when the numbers come.
+  if (standing === undefined)
+    return (
+      <Text size="sm" miw={STANDING}>
+        &nbsp;
+      </Text>
+    );
   const parts = [
     t("standing.turn", { count: standing.turn }),
     t("standing.open", { count: standing.open }),
@@ -129,7 +137,7 @@ function Standing({ standing }: { standing: StandingOf | undefined }) {
     t("standing.said", { count: standing.said }),
   ].filter((part) => part);
   return (
-    <Text size="sm" component="section" aria-label={t("standing.label")}>
+    <Text size="sm" miw={STANDING} component="section" aria-label={t("standing.label")}>
       {parts.join(" · ")}
     </Text>
   );

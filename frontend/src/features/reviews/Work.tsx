@@ -223,7 +223,7 @@ function One({ review, work, help }: { review: Review; work: Work; help: () => v
           </Title>
           <Notes review={review} />
           <Compare
-            left={{ source: pictures.left, what: what.left, name: subject || "–" }}
+            left={{ source: pictures.left, what: what.left, name: subject }}
             right={{ source: pictures.right, what: what.right, name: name(person) }}
             view={view}
             change={setView}
