@@ -90,7 +90,7 @@ def test_the_api_takes_the_session_and_wants_its_token(signed_in: httpx.Client, 
     )
 
     assert "main" in [each["slug"] for each in galleries.json()["results"]]
-    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+    assert (refused.status_code, refused.json()["code"]) == (403, "csrf_failed")
     assert made.status_code == 201
     api.ok(api.http.delete(f"people/{made.json()['id']}"))
 
@@ -148,11 +148,19 @@ def test_the_schema_describes_what_is_there(browser: httpx.Client) -> None:
     assert {"/api/v1/identify", "/api/v1/photos", "/api/v1/people/{id}"} <= set(schema["paths"])
 
 
-def test_an_unknown_address_is_a_problem(browser: httpx.Client) -> None:
-    answer = browser.get("/nothing/here")
+@pytest.mark.parametrize("address", ["/api/v1/nothing/here", "/nothing.here"])
+def test_an_unknown_address_is_a_problem(address: str, browser: httpx.Client) -> None:
+    answer = browser.get(address)
 
     assert answer.status_code == 404
     assert answer.json()["code"] == "not_found"
+
+
+def test_an_unknown_page_is_the_portals_to_explain(browser: httpx.Client) -> None:
+    answer = browser.get("/nothing/here")
+
+    assert answer.status_code == 200
+    assert 'id="root"' in answer.text
 
 
 def test_another_host_is_refused(browser: httpx.Client) -> None:
