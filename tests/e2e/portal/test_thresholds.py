@@ -64,6 +64,22 @@ def test_a_target_is_previewed_saved_and_followed(
     expect(page.get_by_role("region", name="Changes not saved yet")).to_be_hidden()
 
 
+def test_changes_are_not_left_behind_unasked(portal: Portal) -> None:
+    page = portal.page
+    portal.go("/thresholds")
+    page.get_by_role("slider", name="Strangers that end as a match (FPIR)").press("Home")
+    bar = page.get_by_role("region", name="Changes not saved yet")
+    expect(bar).to_be_visible()
+
+    page.get_by_role("link", name="People").click()
+    question = page.get_by_role("dialog", name="Leave without saving?")
+    question.get_by_role("button", name="Stay").click()
+    expect(bar).to_be_visible()
+    page.get_by_role("link", name="People").click()
+    question.get_by_role("button", name="Leave without saving").click()
+    portal.heading("People")
+
+
 def test_a_target_that_contradicts_the_other_is_refused_with_a_sentence(portal: Portal) -> None:
     page = portal.page
     portal.will_fail(422)

@@ -5,13 +5,13 @@ import { useTranslation } from "react-i18next";
 import { http } from "../../shared/api/client";
 import { dateTime } from "../../shared/lib/format";
 import { Confirmed } from "../../shared/ui/confirm";
+import { Section } from "../../shared/ui/Section";
 import { ErrorState } from "../../shared/ui/states";
 import { Actor } from "./Actor";
 import { PersonLink } from "./PersonLink";
 import type { Change, Person } from "./person";
 import { refreshPeople } from "./refresh";
 import { useRoleIn } from "./roles";
-import { Section } from "./Section";
 import { TEXTS } from "./texts";
 import { useChanges } from "./usePerson";
 

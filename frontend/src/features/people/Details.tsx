@@ -5,12 +5,12 @@ import type { FormEvent } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../shared/api/client";
 import { dateTime } from "../../shared/lib/format";
+import { Section } from "../../shared/ui/Section";
 import { useSentence } from "../../shared/ui/states";
 import { PersonFields, usePersonForm } from "./PersonFields";
 import type { Person } from "./person";
 import { refreshPeople } from "./refresh";
 import { useRoleIn } from "./roles";
-import { Section } from "./Section";
 import { TEXTS } from "./texts";
 
 /** What is known of somebody, to read and to change. */

@@ -3,12 +3,12 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { http, type Schemas } from "../../shared/api/client";
 import { dateTime } from "../../shared/lib/format";
+import { Section } from "../../shared/ui/Section";
 import { ErrorState, Loading } from "../../shared/ui/states";
 import { Actor } from "./Actor";
 import { cursorOf } from "./pages";
 import type { Person } from "./person";
 import { useRoleIn } from "./roles";
-import { Section } from "./Section";
 import { TEXTS } from "./texts";
 
 const SHOWN = 10;

@@ -2,12 +2,12 @@ import { Button, Table, Text } from "@mantine/core";
 import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { count, percent, score } from "../../shared/lib/format";
+import { Section } from "../../shared/ui/Section";
 import { ErrorState, Loading } from "../../shared/ui/states";
 import classes from "./Person.module.css";
 import { PersonLink } from "./PersonLink";
 import { Portrait } from "./Portrait";
 import type { Person } from "./person";
-import { Section } from "./Section";
 import { TEXTS } from "./texts";
 import { useTemplate } from "./usePerson";
 

@@ -18,6 +18,7 @@ import { api, http, type Schemas } from "../../shared/api/client";
 import { Confirmed } from "../../shared/ui/confirm";
 import { Section } from "../../shared/ui/Section";
 import { Empty, ErrorState, Loading } from "../../shared/ui/states";
+import { Unsaved } from "../../shared/ui/Unsaved";
 import { useHere } from "../session/session";
 import { changed, fieldError } from "./figures";
 import { MakeGallery } from "./MakeGallery";
@@ -174,6 +175,7 @@ function GalleryForm({ gallery }: { gallery: Gallery }) {
             ))}
           </SimpleGrid>
         </Section>
+        {Object.keys(changes).length > 0 && <Unsaved />}
         <Refusal error={save.error} fields={FIELDS} />
         <Group justify="space-between">
           <Confirmed

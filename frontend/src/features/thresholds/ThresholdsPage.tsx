@@ -8,6 +8,7 @@ import { api, http } from "../../shared/api/client";
 import { addTexts } from "../../shared/i18n";
 import { Section } from "../../shared/ui/Section";
 import { ErrorState, Loading, Page, useSentence } from "../../shared/ui/states";
+import { Unsaved } from "../../shared/ui/Unsaved";
 import { useHere, useMay } from "../session/session";
 import { Charts } from "./Charts";
 import en from "./en.json";
@@ -135,7 +136,10 @@ function PolicyEditor(props: {
         <Override {...editing} now={props.outlook[0]} />
       </Section>
       {Object.keys(changes).length > 0 && (
-        <SaveBar changes={changes} discard={() => setDraft({})} />
+        <>
+          <Unsaved />
+          <SaveBar changes={changes} discard={() => setDraft({})} />
+        </>
       )}
     </Stack>
   );

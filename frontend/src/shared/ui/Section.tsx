@@ -1,15 +1,24 @@
-import { Paper, Stack, Text, Title } from "@mantine/core";
-import type { ReactNode } from "react";
+import { Group, Paper, Stack, Text, Title } from "@mantine/core";
+import { type ReactNode, useId } from "react";
 
-/** A part of a page, with its title and what it is about. */
-export function Section(props: { title: string; about?: string; children: ReactNode }) {
+/** A part of a page, with its title, what it is about and what can be done with it. */
+export function Section(props: {
+  title: string;
+  about?: string;
+  actions?: ReactNode;
+  children: ReactNode;
+}) {
+  const id = useId();
   return (
-    <Paper withBorder p="md" component="section">
+    <Paper withBorder p="md" component="section" aria-labelledby={id}>
       <Stack gap="sm">
         <div>
-          <Title order={2} size="h4">
-            {props.title}
-          </Title>
+          <Group justify="space-between" gap="xs">
+            <Title order={2} size="h5" id={id}>
+              {props.title}
+            </Title>
+            {props.actions && <Group gap="xs">{props.actions}</Group>}
+          </Group>
           {props.about && <Text size="sm">{props.about}</Text>}
         </div>
         {props.children}
