@@ -17,7 +17,9 @@ export function Details({ answer }: { answer: Identification }) {
   ];
   return (
     <details className={classes.more}>
-      <summary>{t("details.title", { number: count(answer.searched) })}</summary>
+      <summary>
+        {t("details.title", { count: answer.searched, number: count(answer.searched) })}
+      </summary>
       <Figures rows={rows} />
     </details>
   );

@@ -38,6 +38,7 @@ export function oneIn(rate: number): string {
   return new Intl.NumberFormat(locale(), {
     maximumSignificantDigits: 2,
     notation: rate < 1e-6 ? "compact" : "standard",
+    compactDisplay: "long",
   }).format(1 / rate);
 }
 
