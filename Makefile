@@ -24,13 +24,13 @@ NPM := $(BIN)/npm --prefix frontend
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 DEFINITION := pyproject.toml constraints.txt
 
-.PHONY: run portal test everything check clean
+.PHONY: run portal test everything check browser clean
 .DELETE_ON_ERROR:
 
 run: $(VENV)/.installed $(PORTAL)
 	@$(BIN)/python manage.py up $(if $(PORT),--port $(PORT))
 
-test: $(VENV)/.installed-test check $(PORTAL)
+test: $(VENV)/.installed-test check $(PORTAL) browser
 	@$(NPM) run --silent test
 	@$(BIN)/coverage erase
 	@$(BIN)/python -m tests.lanes $(LANES)
@@ -38,7 +38,7 @@ test: $(VENV)/.installed-test check $(PORTAL)
 		printf 'Coverage of single processes in per cent, at least $(COVERAGE): ' && \
 		$(BIN)/coverage report --fail-under=$(COVERAGE) --format=total)
 
-everything: $(VENV)/.installed-test check $(PORTAL)
+everything: $(VENV)/.installed-test check $(PORTAL) browser
 	@$(NPM) run --silent test
 	@$(BIN)/python -m tests.lanes --everything
 
@@ -56,6 +56,15 @@ check: $(VENV)/.installed-test $(NODE_MODULES)
 	@$(BIN)/python manage.py makemigrations --check --dry-run > /dev/null || \
 		{ echo "Models and migrations differ: run manage.py makemigrations." >&2; exit 1; }
 	@echo "Checks passed: style, types, imports, migrations."
+
+# The portal and the admin are tried in a browser. Installed where apt and its user allow it.
+APT := DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium
+browser:
+	@[ -x "$${LIKENESS_CHROMIUM:-/usr/bin/chromium}" ] || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+			{ echo "Installing Chromium ..."; $(APT) > /dev/null 2>&1 || \
+				{ apt-get update --quiet=2 && $(APT); } > /dev/null; }; } || \
+		echo "There is no Chromium: its tests are skipped. On Debian: apt install chromium"
 
 clean:
 	rm -rf $(VENV) frontend/node_modules frontend/dist
