@@ -38,13 +38,13 @@ class Lane:
     paths: tuple[str, ...]
     without: tuple[str, ...] = ()
     services: str = "embedded"
-    # In the tests of single processes alone: whole installations become a third slower by it.
+    # Whether its coverage counts, in the long form: tests take a third longer by it.
     measured: bool = False
 
-    @property
-    def command(self) -> list[str]:
+    def command(self, *, long: bool) -> list[str]:
         """What runs it."""
-        runner = ["coverage", "run", "-m", "pytest"] if self.measured else ["pytest"]
+        is_measured = long and self.measured
+        runner = ["coverage", "run", "-m", "pytest"] if is_measured else ["pytest"]
         glob = ("--ignore-glob" if "*" in path else "--ignore" for path in self.without)
         ignored = [f"{name}=tests/{path}" for name, path in zip(glob, self.without, strict=True)]
         return [sys.executable, "-m", *runner, *(f"tests/{path}" for path in self.paths), *ignored]
@@ -56,15 +56,14 @@ def faults(*names: str) -> tuple[str, ...]:
 
 
 # Faults that differ with the services; the others run on the embedded ones alone.
-FAULTS_OF_SERVERS = faults(
-    "random_kills", "import_kills", "servers_away", "index_kills", "rebuild_under_load"
-)
-# What has to do with a database that has row locks.
+FAULTS_OF_SERVERS = faults("random_kills", "import_kills", "servers_away")
+# Minutes each: with everything.
+LONG_FAULTS = faults("index_kills", "rebuild_under_load", "moments", "deploy")
+# What has most to do with a database: on the one that has row locks.
 ON_POSTGRESQL = (
     "accounts", "enrolment", "identification", "imports/test_jobs.py", "imports/test_api.py",
     "imports/test_in_the_middle.py", "people", "photos", "reviews", "workers",
 )  # fmt: skip
-NOT_ON_POSTGRESQL = ("enrolment/test_demo.py", "accounts/test_access.py", "*/test_*admin*.py")
 # What has to do with a Milvus server.
 ON_SERVERS = (
     "vectors", "enrolment/test_admission.py", "enrolment/test_erasure.py",
@@ -73,28 +72,30 @@ ON_SERVERS = (
 )  # fmt: skip
 
 LANES = {
+    "installations": Lane(
+        "Whole installations", INSTALLATIONS,
+        without=("e2e/portal", *FAULTS_OF_SERVERS, *LONG_FAULTS),
+    ),
     "faults-on-servers": Lane(
         "Faults, on PostgreSQL, Redis and Milvus", FAULTS_OF_SERVERS, services="servers"
     ),
-    "installations": Lane(
-        "Whole installations", INSTALLATIONS, without=FAULTS_OF_SERVERS
-    ),
-    "main": Lane(
-        "Single processes", ("",), without=(*INSTALLATIONS, "operations"), measured=True
-    ),
+    "postgresql": Lane("On PostgreSQL", ON_POSTGRESQL, services="postgresql", measured=True),
+    "portal": Lane("The portal, in a browser", ("e2e/portal",)),
     "servers": Lane(
         "On PostgreSQL, Redis and Milvus", ON_SERVERS,
         without=("vectors/test_lite.py", "*/test_*admin*.py"), services="servers",
     ),
-    "operations": Lane("Running an installation", ("operations",), measured=True),
-    "postgresql": Lane(
-        "On PostgreSQL", ON_POSTGRESQL, without=NOT_ON_POSTGRESQL, services="postgresql"
+    "main": Lane(
+        "Single processes", ("",), without=(*INSTALLATIONS, "operations", *ON_POSTGRESQL),
+        measured=True,
     ),
+    "operations": Lane("Running an installation", ("operations",), measured=True),
     "rabbitmq": Lane("On RabbitMQ", ("e2e/test_main_flow.py",), services="rabbitmq"),
 }  # fmt: skip
 # With LIKENESS_LONG=1, beside the lanes above.
 MORE = {
     "faults": Lane("The same faults, embedded", FAULTS_OF_SERVERS),
+    "long-faults": Lane("Long faults", LONG_FAULTS),
     "other-faults-on-servers": Lane(
         "The other faults, on servers", ("faults",), FAULTS_OF_SERVERS, services="servers"
     ),
@@ -103,6 +104,7 @@ MORE = {
         ("e2e/test_main_flow.py", "e2e/test_operations.py"),
         services="servers",
     ),
+    "on-sqlite": Lane("The same as on PostgreSQL, embedded", ON_POSTGRESQL, measured=True),
 }
 
 
@@ -118,7 +120,11 @@ class Running:
             environment["LIKENESS_LONG"] = "1"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                lane.command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT
+                lane.command(long=long),
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
             )
 
     def told(self) -> str:

@@ -124,7 +124,7 @@ def test_a_key_is_shown_once_used_and_revoked(portal: Portal, stack: Stack) -> N
     row.get_by_role("button", name="Revoke").click()
     question = page.get_by_role("dialog", name="Revoke the key of door north?")
     question.get_by_role("button", name="Revoke").click()
-    expect(row.get_by_text("Revoked")).to_be_visible()
+    expect(row.get_by_text("Revoked", exact=True)).to_be_visible()
     assert status() == 401
     portal.shoot("settings-keys")
 
