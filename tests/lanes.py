@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parents[1]
-AT_ONCE = int(os.environ.get("LIKENESS_LANES") or 3)
+AT_ONCE = int(os.environ.get("LIKENESS_LANES") or 4)
 POLL_SECONDS = 0.5
 # Those that start whole installations.
 INSTALLATIONS = ("docker", "e2e", "faults")
