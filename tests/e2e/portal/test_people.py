@@ -192,7 +192,8 @@ def test_out_of_searches_and_in_again(portal: Portal, staff: Staff, gallery: str
     dialog.get_by_label("Name", exact=True).fill("Settled")
     dialog.get_by_role("button", name="Save").click()
     portal.heading("Settled")
-    expect(page.get_by_role("region", name="Details").get_by_text("second")).to_be_visible()
+    details = page.locator("section").filter(has=page.get_by_role("heading", name="Details"))
+    expect(details.get_by_text("second")).to_be_visible()
     expect(page.get_by_text("Details changed")).to_be_visible()
 
 
