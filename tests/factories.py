@@ -6,6 +6,7 @@ from typing import Any
 
 import factory
 import numpy as np
+from django.db import transaction
 from numpy.typing import NDArray
 
 from accounts.actors import Actor, actor_of, system
@@ -83,7 +84,8 @@ def entries(*rows: tuple[int, int, int]) -> Entries:
 
 def template(person: Person, seed: int | None = None, **fields: Any) -> PersonTemplate:
     """A template that no photo stands behind."""
-    return store_template(person, unit(person.pk if seed is None else seed), 1, **fields)
+    with transaction.atomic():
+        return store_template(person, unit(person.pk if seed is None else seed), 1, **fields)
 
 
 def bulk_templates(gallery: Gallery, vectors: NDArray[np.float32]) -> list[PersonTemplate]:
