@@ -57,8 +57,11 @@ def faults(*names: str) -> tuple[str, ...]:
 
 # Faults that differ with the services; the others run on the embedded ones alone.
 FAULTS_OF_SERVERS = faults("random_kills", "import_kills", "servers_away")
-# Minutes each: with everything.
-LONG_FAULTS = faults("index_kills", "rebuild_under_load", "moments", "deploy")
+# A minute and more each: with everything. What they are about, others try for a shorter time.
+LONG = (
+    *faults("index_kills", "rebuild_under_load", "moments", "deploy"),
+    "e2e/test_backup.py", "e2e/test_another_model.py",
+)  # fmt: skip
 # What has most to do with a database: on the one that has row locks.
 ON_POSTGRESQL = (
     "accounts", "enrolment", "identification", "imports/test_jobs.py", "imports/test_api.py",
@@ -74,13 +77,11 @@ ON_SERVERS = (
 LANES = {
     "installations": Lane(
         "Whole installations", INSTALLATIONS,
-        without=("e2e/portal", *FAULTS_OF_SERVERS, *LONG_FAULTS),
+        without=("e2e/portal", *ON_SERVERS, *FAULTS_OF_SERVERS, *LONG),
     ),
-    "faults-on-servers": Lane(
-        "Faults, on PostgreSQL, Redis and Milvus", FAULTS_OF_SERVERS, services="servers"
+    "postgresql": Lane(
+        "On PostgreSQL", ON_POSTGRESQL, without=ON_SERVERS, services="postgresql", measured=True
     ),
-    "postgresql": Lane("On PostgreSQL", ON_POSTGRESQL, services="postgresql", measured=True),
-    "portal": Lane("The portal, in a browser", ("e2e/portal",)),
     "servers": Lane(
         "On PostgreSQL, Redis and Milvus", ON_SERVERS,
         without=("vectors/test_lite.py", "*/test_*admin*.py"), services="servers",
@@ -90,12 +91,16 @@ LANES = {
         measured=True,
     ),
     "operations": Lane("Running an installation", ("operations",), measured=True),
+    "faults-on-servers": Lane(
+        "Faults, on PostgreSQL, Redis and Milvus", FAULTS_OF_SERVERS, services="servers"
+    ),
+    "portal": Lane("The portal, in a browser", ("e2e/portal",)),
     "rabbitmq": Lane("On RabbitMQ", ("e2e/test_main_flow.py",), services="rabbitmq"),
 }  # fmt: skip
 # With LIKENESS_LONG=1, beside the lanes above.
 MORE = {
     "faults": Lane("The same faults, embedded", FAULTS_OF_SERVERS),
-    "long-faults": Lane("Long faults", LONG_FAULTS),
+    "long": Lane("Long ones", LONG),
     "other-faults-on-servers": Lane(
         "The other faults, on servers", ("faults",), FAULTS_OF_SERVERS, services="servers"
     ),
