@@ -13,6 +13,7 @@ import { FaceResult } from "./FaceResult";
 import type { Dropped } from "./files";
 import classes from "./lookup.module.css";
 import { type Entry, type Lookups, MOST } from "./lookups";
+import { NobodyYet } from "./NobodyYet";
 import { Photo } from "./Photo";
 import { Strip } from "./Strip";
 import { useIntake } from "./useIntake";
@@ -56,16 +57,19 @@ export function LookupPage() {
     >
       <Ask question={question} waiting={waiting} />
       {entry === undefined ? (
-        <div className={classes.dropArea}>
-          <IconPhotoSearch size={48} stroke={1.4} aria-hidden />
-          <Text fw={600}>
-            {t("start.title")} <bdi>{gallery.name}</bdi>
-          </Text>
-          <Text size="sm">{t("start.how")}</Text>
-          <Group gap="xs" justify="center">
-            {choices}
-          </Group>
-        </div>
+        <>
+          <div className={classes.dropArea}>
+            <IconPhotoSearch size={48} stroke={1.4} aria-hidden />
+            <Text fw={600}>
+              {t("start.title")} <bdi>{gallery.name}</bdi>
+            </Text>
+            <Text size="sm">{t("start.how")}</Text>
+            <Group gap="xs" justify="center">
+              {choices}
+            </Group>
+          </div>
+          <NobodyYet />
+        </>
       ) : (
         <>
           <Group gap="xs">

@@ -371,7 +371,7 @@ def _show_end(console: Console, job: ImportJob, file: Path | None) -> None:
     if job.state in RESUMED:
         _say(console, f"Go on: {again}")
     elif file is None:
-        _say(console, f"What became of each file: Imports in the admin, or {again} --report x.csv")
+        _say(console, f"What became of each file: Imports in the portal, or {again} --report x.csv")
     if job.state == JobState.FAILED:
         raise CommandError(job.text)
 
