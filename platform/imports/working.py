@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 # its turn sooner.
 TURN_SECONDS = 120.0
 # Files that are claimed together, and, up to so many bytes, stored together.
-CLAIMED, STORED, STORED_BYTES = 128, 64, 32 * MEGABYTE
+CLAIMED, STORED, STORED_BYTES = 256, 128, 32 * MEGABYTE
 # Files whose contents are in memory while the database is asked whether it knows them.
 COMPARED, COMPARED_BYTES = 32, 16 * MEGABYTE
 # A file in hand is stored, or given back, long before.
