@@ -19,6 +19,7 @@ def test_a_wrong_password_and_then_the_right_one(open_portal: Open, stack: Stack
     portal = open_portal(None)
     portal.will_fail(403)
     portal.go("/people")
+    expect(portal.page.get_by_label("User name")).to_be_visible()
     portal.shoot("sign-in")
     sign_in(portal, "admin", "guess")
     expect(portal.page.get_by_role("alert")).to_contain_text("password")

@@ -67,7 +67,7 @@ def test_a_target_is_previewed_saved_and_followed(
 def test_changes_are_not_left_behind_unasked(portal: Portal) -> None:
     page = portal.page
     portal.go("/thresholds")
-    page.get_by_role("slider", name="Strangers that end as a match (FPIR)").press("Home")
+    page.get_by_role("slider", name="Strangers that end as a match (FPIR)").press("ArrowRight")
     bar = page.get_by_role("region", name="Changes not saved yet")
     expect(bar).to_be_visible()
 
