@@ -92,7 +92,7 @@ def check_bucket(name: str) -> None:
     if name not in settings.IMPORT_BUCKETS:
         raise SourceNotAllowed(
             f"The bucket {name} is none of those that this server opens for imports. "
-            "Whoever runs it names them in IMPORT_BUCKETS."
+            "Whoever runs it names them in IMPORT_BUCKETS (in .env), and starts it again."
         )
 
 

@@ -148,7 +148,7 @@ def _under(path: Path, roots: Sequence[Path], *, strict: bool = True) -> tuple[P
                 return root, [os.fsencode(part) for part in real.relative_to(root).parts]
     raise SourceNotAllowed(
         f"{path} is no folder under one of those that this server opens for imports. Whoever runs "
-        "it names them in IMPORT_ROOTS."
+        "it names them in IMPORT_ROOTS (in .env), and starts it again."
     )
 
 
