@@ -72,3 +72,7 @@ class PairsError(EvaluationError):
 
 class EvaluationInterruptedError(EvaluationError):
     """The user stopped an evaluation; the message says how far it was."""
+
+
+class TrainingError(EmbedderError):
+    """A training can't be done with what was given: an option, a folder, a checkpoint."""
