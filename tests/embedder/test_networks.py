@@ -158,8 +158,8 @@ class FakeNetwork:
 
 def test_the_pipeline_refuses_a_network_of_another_dimension(pipeline: Pipeline, lfw: Lfw) -> None:
     with pytest.raises(DimensionError, match="64 numbers"):
-        Pipeline(pipeline._detector, FakeNetwork(64, 1.0))
-    liar = Pipeline(pipeline._detector, FakeNetwork(64, 1.0, declared=128))
+        Pipeline(pipeline._aligner.detector, FakeNetwork(64, 1.0))
+    liar = Pipeline(pipeline._aligner.detector, FakeNetwork(64, 1.0, declared=128))
     with pytest.raises(DimensionError):
         liar.process([lfw.image(lfw.people(1)[0])])
 
@@ -169,7 +169,7 @@ def test_the_pipeline_refuses_a_network_of_another_dimension(pipeline: Pipeline,
 def test_a_template_that_is_not_finite_is_refused(
     pipeline: Pipeline, lfw: Lfw, value: float, *, mirrored: bool
 ) -> None:
-    broken = Pipeline(pipeline._detector, FakeNetwork(128, value), mirrored=mirrored)
+    broken = Pipeline(pipeline._aligner.detector, FakeNetwork(128, value), mirrored=mirrored)
     image: DecodedImage = lfw.image(lfw.people(1)[0])
     with pytest.raises(TemplateError, match="not finite"):
         broken.process([image])
