@@ -76,3 +76,11 @@ class EvaluationInterruptedError(EvaluationError):
 
 class TrainingError(EmbedderError):
     """A training can't be done with what was given: an option, a folder, a checkpoint."""
+
+
+class DivergedError(TrainingError):
+    """The loss is no number any more; the message says at which step."""
+
+
+class TrainingStoppedError(TrainingError):
+    """The user stopped a training; the message says how far it was."""

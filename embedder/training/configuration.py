@@ -90,12 +90,15 @@ class OptimiserOptions:
     """How weights follow their gradients.
 
     clip: greatest length of the gradient of all weights, 0 for any. momentum is that of `sgd`.
+    loss_rate: what the learning rate is multiplied by for the loss's own weights, which begin with
+    nothing even where the network has been trained before.
     """
 
     kind: str = SGD
     momentum: float = 0.9
     weight_decay: float = 5e-4
     clip: float = 5.0
+    loss_rate: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +295,7 @@ def _optimiser(table: Fields) -> OptimiserOptions:
         momentum,
         table.number("weight_decay", low=0, high=10, default=normal.weight_decay),
         table.number("clip", low=0, high=1e9, default=normal.clip),
+        table.number("loss_rate", low=0, high=1e6, default=normal.loss_rate),
     )
 
 
