@@ -42,6 +42,9 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     train.add_argument("--resume", action="store_true", help="go on with the last checkpoint there")
     train.add_argument("--seed", type=int, help="instead of the configuration's")
+    train.add_argument(
+        "--picture", type=int, metavar="N", help="draw N people in two dimensions in the report"
+    )
     train.set_defaults(command=_command("run_train"))
 
 

@@ -82,7 +82,8 @@ def jpeg(crop: RgbImage, options: AugmentOptions, random: np.random.Generator) -
     """Saved as a JPEG and read again."""
     quality = int(random.integers(options.least_quality, _BEST_QUALITY, endpoint=True))
     saved = cv2.imencode(".jpg", crop[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return np.asarray(cv2.imdecode(saved, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
+    read: RgbImage = np.asarray(cv2.imdecode(saved, cv2.IMREAD_COLOR), np.uint8)[..., ::-1]
+    return read
 
 
 def erase(crop: RgbImage, options: AugmentOptions, random: np.random.Generator) -> RgbImage:

@@ -48,8 +48,8 @@ class Processes:
         if self.place.type == "cuda":
             # Statistics of the whole batch, as one process would have them; on processors torch
             # has no such norm, and each share has its own.
-            module = nn.SyncBatchNorm.convert_sync_batchnorm(module)
-            return DistributedDataParallel(module, device_ids=[self.place])
+            synchronised = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+            return DistributedDataParallel(synchronised, device_ids=[self.place])
         return DistributedDataParallel(module)
 
     def mean(self, values: Tensor) -> Tensor:
