@@ -104,6 +104,11 @@ def _described(architecture: str) -> dict[str, object]:
     return {"name": known.name, "size": known.crop_size, "points": dict(known.points)}
 
 
+def check_name(name: str, where: str) -> None:
+    """Raise ManifestError, beginning with `where`, for what no detector or network is called."""
+    _name(Fields(where, {"name": name}))
+
+
 def read(path: Path) -> Manifest:
     """The manifest in a TOML file. Raises ManifestError naming file, field and remedy."""
     try:
@@ -118,9 +123,7 @@ def read(path: Path) -> Manifest:
 
 
 def _manifest(fields: Fields, path: Path) -> Manifest:
-    name = fields.text("name", _NAME, _NAME_RULE)
-    if len(name) > _LONGEST_NAME:
-        raise fields.wrong("name", f"has {len(name)} letters", f"Use at most {_LONGEST_NAME}.")
+    name = _name(fields)
     task = fields.one_of("task", (DETECTION, EMBEDDING))
     engine = fields.one_of("engine", DETECTORS if task == DETECTION else NETWORKS)
     _check_named_as_engine(fields, name, engine)
@@ -145,6 +148,13 @@ def _manifest(fields: Fields, path: Path) -> Manifest:
         found = f"are {len(manifest.files)}"
         raise fields.wrong("files", found, "Name the one safetensors file with the weights.")
     return manifest
+
+
+def _name(fields: Fields) -> str:
+    name = fields.text("name", _NAME, _NAME_RULE)
+    if len(name) > _LONGEST_NAME:
+        raise fields.wrong("name", f"has {len(name)} letters", f"Use at most {_LONGEST_NAME}.")
+    return name
 
 
 def _check_named_as_engine(fields: Fields, name: str, engine: str) -> None:
