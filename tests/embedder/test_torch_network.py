@@ -20,8 +20,7 @@ from embedder.errors import (
     TemplateError,
     WeightsError,
 )
-from embedder.networks import architectures
-from embedder.networks.architectures import ARCHITECTURES
+from embedder.networks.architectures import ARCHITECTURES, Architecture
 from embedder.networks.torch_network import TorchNetwork, read_module, write_weights
 from embedder.pipeline import Pipeline
 from tests.conftest import Lfw
@@ -158,7 +157,7 @@ def test_missing_and_unknown_weights_are_named(tmp_path: Path) -> None:
 def test_templates_of_zeros_are_refused(tmp_path: Path) -> None:
     path = weights_at(tmp_path)
     zeros = torch.zeros(128)
-    changed(path, bottleneck__norm__weight=zeros, bottleneck__norm__bias=zeros)
+    changed(path, bottleneck__norm__weight=zeros, bottleneck__norm__bias=zeros.clone())
     with pytest.raises(TemplateError, match="not finite or is all zeros"):
         TorchNetwork(path, SMALL, name="net")
 
@@ -183,9 +182,10 @@ def test_the_catalogue_loads_it_and_finds_the_same_people(shelf: Shelf, lfw: Lfw
     (ours,), (theirs,) = model.process([image]), plain.process([image])
     # One is mirrored, the other not.
     assert 0.95 < float(ours[0].template @ theirs[0].template) < 0.9999
-    crops = plain.crops(image, plain.detect([image])[0])
+    crops = plain.crops(image, plain.detect([image])[0][:1])
     exact = shelf.catalogue.load_network("dlib-resnet").embed(crops)
-    assert float((exact @ shelf.catalogue.load_network("ours").embed(crops).T).item()) > 0.9999
+    again = shelf.catalogue.load_network("ours").embed(crops)
+    assert float((exact @ again.T).item()) > 0.9999
 
 
 def test_a_folder_of_torch_networks_is_read_without_torch(shelf: Shelf) -> None:
@@ -224,7 +224,7 @@ def test_a_manifest_names_one_file(shelf: Shelf) -> None:
         path.read_text()
         + f'[[files]]\npath = "b"\nsha256 = "{sha256(b"").hexdigest()}"\nbytes = 1\n'
     )
-    with pytest.raises(ManifestError, match="files are 2. Name the one safetensors file"):
+    with pytest.raises(ManifestError, match=r"files are 2\. Name the one safetensors file"):
         read(path)
 
 
@@ -245,11 +245,9 @@ def test_a_fingerprint_covers_weights_architecture_and_alignment(
     found.add(fingerprint())
     (shelf.folder / "net.toml").write_text(text.replace("A trained network", "Another title"))
     assert fingerprint() == first
-    moved = {
-        name: tuple((x + 1, y) for x, y in p) for name, p in ARCHITECTURES[SMALL].points.items()
-    }
     known = ARCHITECTURES[SMALL]
-    other = architectures.Architecture(known.name, known.crop_size, moved, known.note, known.build)
+    moved = dict.fromkeys(known.points, ((1, 1), (2, 1), (3, 3), (1, 4), (2, 4)))
+    other = Architecture(known.name, known.crop_size, moved, known.note, known.build)
     monkeypatch.setitem(ARCHITECTURES, SMALL, other)
     found.add(fingerprint())
     assert len(found) == 5

@@ -137,7 +137,7 @@ def test_only_people_that_were_not_trained_on_are_measured() -> None:
 
 @pytest.fixture
 def small(tmp_path: Path, lfw: Lfw) -> tuple[Path, Path]:
-    """Two photos of six people of each of three folds, and their pairs."""
+    """Two photos of three people in each of three folds, and their pairs."""
     lines, people = ["3\t3"], [n for n in lfw.people(900) if lfw.path(n, 2).is_file()][:9]
     for name in people:
         (tmp_path / "images" / name).mkdir(parents=True)

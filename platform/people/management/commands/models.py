@@ -23,7 +23,6 @@ from people.catalogue import (
     changed,
     default_model,
     is_changed,
-    note_model,
     usable_model,
 )
 from people.models import Gallery
@@ -108,9 +107,11 @@ class Command(BaseCommand):
         try:
             # A rebuild asks only whether it is installed: what can't be loaded is told now, not
             # by every photo.
-            note_model(usable_model(name))
+            model = usable_model(name)
         except Problem as problem:
             raise CommandError(problem.detail) from problem
+        if is_changed(model):
+            raise CommandError(changed(name))
         # By name: this room lies below the one with the indexes.
         rebuild = ["rebuild", "--gallery", slug, "--model", name, *([] if wait else ["--no-wait"])]
         call_command("vectors", *rebuild, stdout=self.stdout)
