@@ -6,6 +6,7 @@ python -m embedder evaluate ...          measures detectors and models; docs/eva
 python -m embedder align SRC DST         finds and cuts faces once, to train on them
 python -m embedder train CONFIG ...      trains a network; docs/training.md
 python -m embedder picture CONFIG ...    draws embeddings in two dimensions
+python -m embedder export CHECKPOINT     puts a trained network into the catalogue
 
 The first two take --model; `manage.py models list` shows which there are.
 """
@@ -21,6 +22,7 @@ from embedder import images
 from embedder.errors import EmbedderError, ImageError
 from embedder.evaluation.arguments import add_evaluate
 from embedder.training.arguments import add_training
+from embedder.training.export_arguments import add_export
 from embedder.types import Face
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(command=_compare)
     add_evaluate(commands)
     add_training(commands)
+    add_export(commands)
     for command in (detect, compare):
         command.add_argument(
             "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width"
