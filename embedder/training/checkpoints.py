@@ -21,7 +21,8 @@ from embedder.errors import TrainingError
 from embedder.networks.architectures import ARCHITECTURES
 
 FORMAT = 1
-LAST, BEST = "last.pt", "best.pt"
+SUFFIX = ".pt"
+LAST = f"last{SUFFIX}"
 
 _KEYS = frozenset(
     {

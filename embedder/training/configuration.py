@@ -34,8 +34,8 @@ _MARGINS = ("arcface", "cosface", "triplet")
 class NetworkOptions:
     """Which network, how many numbers an embedding has, and the share of units dropped.
 
-    start: the weights to begin with: empty for none (dlib's own for `dlib-resnet`), or the path
-    of a checkpoint.
+    start: the weights to begin with: empty for none (dlib's own for `dlib-resnet`), the path of a
+    checkpoint (.pt), or the name of a network of the catalogue that was trained here.
     """
 
     architecture: str
@@ -232,8 +232,18 @@ def _network(table: Fields, folder: Path) -> NetworkOptions:
         table.one_of("architecture", list(ARCHITECTURES)),
         table.whole("dimension", low=2, high=4096, default=normal.dimension),
         table.number("dropout", low=0, high=0.95, default=normal.dropout),
-        _file(table, "start", folder),
+        _start(table, folder),
     )
+
+
+def _start(table: Fields, folder: Path) -> str:
+    name = table.text("start", rule="a checkpoint's path, or a network's name", default=" ").strip()
+    if not name.endswith(".pt"):
+        return name
+    path = folder / name
+    if not path.is_file():
+        raise table.wrong("start", f"is {str(path)!r}, which is no file", "Correct the path.")
+    return str(path)
 
 
 def _data(table: Fields, folder: Path) -> DataOptions:
@@ -247,7 +257,7 @@ def _data(table: Fields, folder: Path) -> DataOptions:
     return DataOptions(
         min_photos,
         FOLDS,
-        pairs=_file(table, "pairs", folder, needed=True),
+        pairs=_file(table, "pairs", folder),
         folds=table.wholes("folds", low=1),
         memory_mb=memory,
     )
@@ -303,7 +313,7 @@ def _schedule(table: Fields, folder: Path) -> ScheduleOptions:
     normal = ScheduleOptions()
     kind = table.one_of("kind", [STEP, COSINE, FILE], default=normal.kind)
     if kind == FILE:
-        return ScheduleOptions(FILE, file=_file(table, "file", folder, needed=True))
+        return ScheduleOptions(FILE, file=_file(table, "file", folder))
     rate = table.number("rate", low=1e-12, high=1e6, default=normal.rate)
     warmup = table.number("warmup", low=0, high=1e6, default=normal.warmup)
     if kind == COSINE:
@@ -333,10 +343,8 @@ def _training(table: Fields) -> RunOptions:
     )
 
 
-def _file(table: Fields, name: str, folder: Path, *, needed: bool = False) -> str:
+def _file(table: Fields, name: str, folder: Path) -> str:
     """The path of a file that must be there, relative to the configuration's folder."""
-    if not needed and name not in table.names():
-        return ""
     path = folder / table.text(name, rule="the path of a file")
     if not path.is_file():
         raise table.wrong(name, f"is {str(path)!r}, which is no file", "Correct the path.")

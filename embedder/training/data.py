@@ -19,6 +19,8 @@ from embedder.training.configuration import FOLDS, DataOptions
 from embedder.types import RgbImage
 
 _FOLDS = 10
+# People with two photos, two in each of two folds.
+_LEAST_HELD_OUT = 4
 # Genuine pairs of one person that a drawn protocol has at most: else a few people are all of it.
 _PAIRS_EACH = 20
 _MEGABYTE = 1_000_000
@@ -137,13 +139,13 @@ def _pairs_of_folds(cache: Cache, options: DataOptions) -> tuple[Pair, ...]:
 
 
 def _drawn_people(entries: Sequence[Entry], share: float, seed: int) -> set[str]:
-    """A share of the people, but no fewer than two who have two photos."""
+    """A share of the people, but enough for two folds of genuine and impostor pairs."""
     counts = Counter(entry.person for entry in entries)
     people = np.random.default_rng((seed, 2)).permutation(sorted(counts)).tolist()
     chosen: list[str] = []
     for person in people:
         several = sum(counts[each] > 1 for each in chosen)
-        if len(chosen) >= share * len(people) and several > 1:
+        if len(chosen) >= share * len(people) and several >= _LEAST_HELD_OUT:
             break
         chosen.append(person)
     return set(chosen)

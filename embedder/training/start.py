@@ -6,8 +6,10 @@ from pathlib import Path
 
 from torch import nn
 
+from embedder.catalogue import EMBEDDING, Catalogue
 from embedder.errors import TrainingError
 from embedder.networks.architectures import ARCHITECTURES
+from embedder.networks.torch_network import read_module
 from embedder.training import checkpoints
 from embedder.training.configuration import NetworkOptions
 
@@ -15,32 +17,35 @@ from embedder.training.configuration import NetworkOptions
 def make_network(options: NetworkOptions) -> nn.Module:
     """A network with the weights that it is to begin with.
 
-    Raises TrainingError when they are those of another network, WeightsError when a file that
-    they come from is missing or damaged.
+    Raises TrainingError when they are those of another network; UnknownModelError,
+    NotInstalledError, WeightsError or DimensionError for a network of the catalogue that isn't
+    there or doesn't fit.
     """
-    network = ARCHITECTURES[options.architecture].build(
-        dimension=options.dimension, dropout=options.dropout
-    )
-    if options.start:
-        _take(network, Path(options.start))
+    known = ARCHITECTURES[options.architecture]
+    if not options.start:
+        return known.build(dimension=options.dimension, dropout=options.dropout)
+    path = Path(options.start)
+    if path.suffix != checkpoints.SUFFIX:
+        return _of_catalogue(options)
+    network = known.build(dimension=options.dimension, dropout=options.dropout)
+    try:
+        network.load_state_dict(checkpoints.load(path).network().state_dict())
+    except RuntimeError as error:
+        raise TrainingError(
+            f"network.start: {path} holds no {options.architecture} of {options.dimension} numbers."
+        ) from error
     return network
 
 
-def _take(network: nn.Module, path: Path) -> None:
-    """The weights of a checkpoint (its average where it has one), or of a safetensors file."""
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError  # noqa: PLC0415 - only where it is needed
-        from safetensors.torch import load_file  # noqa: PLC0415
-
-        try:
-            weights = load_file(path)
-        except (SafetensorError, OSError) as error:
-            raise TrainingError(f"{path} is no safetensors file, or damaged.") from error
-    else:
-        weights = checkpoints.load(path).network().state_dict()
-    try:
-        network.load_state_dict(weights)
-    except RuntimeError as error:
+def _of_catalogue(options: NetworkOptions) -> nn.Module:
+    """A network of the catalogue that was trained here once, by name."""
+    catalogue = Catalogue()
+    manifest = catalogue.manifest(options.start, EMBEDDING)
+    if manifest.engine != "torch":
+        trainable = "network.architecture dlib-resnet without network.start"
         raise TrainingError(
-            f"network.start: {path} holds the weights of another network."
-        ) from error
+            f"network.start: {options.start} runs in {manifest.engine}, and can't be trained. Name "
+            f"a network of the engine torch, or a checkpoint; for dlib's say {trainable}."
+        )
+    (path,) = catalogue.locate(manifest)
+    return read_module(path, options.architecture, options.dimension, dropout=options.dropout)
