@@ -58,7 +58,7 @@ class Lines:
 
 
 class Scalars:
-    """TensorBoard's curves: `train/...` by step, `held out/...` by step too, so that they align."""
+    """TensorBoard's curves: `train/...` by step, `held_out/...` by step too, so that they align."""
 
     def __init__(self, writer: SummaryWriter, done: int) -> None:
         self._writer, self._step = writer, done
@@ -74,7 +74,7 @@ class Scalars:
     def epoch(self, row: Row) -> None:
         """Write what was measured."""
         for name, value in row.items():
-            self._writer.add_scalar(f"held out/{name}", value, self._step)
+            self._writer.add_scalar(f"held_out/{name}", value, self._step)
         self._writer.flush()
 
 
