@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
+import subprocess
+import sys
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from embedder.catalogue import Catalogue
 from embedder.errors import DimensionError, EmbedderError, TrainingError, WeightsError
 from embedder.evaluation.collection import Collection, Pair
 from embedder.training.export import export, held_out_of
-from tests.conftest import Lfw
+from tests.conftest import ROOT, Lfw
 from tests.embedder.trained import SMALL, built, checkpoint
 
 
@@ -114,6 +117,26 @@ def test_a_folder_that_can_not_be_written_is_named(
     arguments = ["export", str(checkpoint(tmp_path)), "--name", "ours", "--models", str(models)]
     assert main(arguments) == 2
     assert str(models) in capsys.readouterr().err
+
+
+def test_a_disk_without_room_leaves_nothing_behind(tmp_path: Path, models: Path) -> None:
+    path = checkpoint(tmp_path)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "embedder", "export", path, "--name", "ours", "--models", models],
+        cwd=ROOT,
+        preexec_fn=limit,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert left_in(models) == []
 
 
 # Measuring
