@@ -32,10 +32,10 @@ _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
 Advance = Callable[[int], None]
 
 
-def recipe_for(architecture: str, detector: str, *, size: int | None, min_face: float) -> Recipe:
-    """How crops for a network are made, enlarged or reduced to `size` pixels a side.
+def recipe_for(architecture: str, detector: str, *, min_face: float) -> Recipe:
+    """How crops for a network are made; `min_face` is the smallest face's width in pixels.
 
-    Raises TrainingError for a network or detector it doesn't know, or a size that is none.
+    Raises TrainingError for a network or detector it doesn't know.
     """
     known = ARCHITECTURES.get(architecture)
     if known is None:
@@ -47,10 +47,7 @@ def recipe_for(architecture: str, detector: str, *, size: int | None, min_face: 
             f"{architecture} doesn't know where the landmarks of the detector {detector!r} belong. "
             f"Use one of {names}."
         )
-    side = known.crop_size if size is None else size
-    factor = side / known.crop_size
-    points = tuple((x * factor, y * factor) for x, y in known.points[detector])
-    return Recipe(detector, side, points, min_face)
+    return Recipe(detector, known.crop_size, known.points[detector], min_face)
 
 
 def align(

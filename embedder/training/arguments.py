@@ -24,9 +24,6 @@ def _add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "folder", type=Path, metavar="DST", help="the cache; a begun one is gone on with"
     )
     align.add_argument("--architecture", default="mobilefacenet", help="network (mobilefacenet)")
-    align.add_argument(
-        "--size", type=int, metavar="PIXELS", help="side of the crops (the network's own)"
-    )
     align.add_argument("--detector", default="mtcnn", help="what finds the faces (mtcnn)")
     align.add_argument(
         "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width (40)"

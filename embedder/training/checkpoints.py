@@ -37,7 +37,7 @@ class Checkpoint:
     """A training at the end of step `step` of epoch `epoch`, both counted from 0 on.
 
     model, ema, loss, optimiser: state dicts; ema None without an average. schedule: the learning
-    rate. sampler: what the data was. random: states of torch's generators. people: names by label.
+    rate. sampler: what the data was. random: the seed of all that is drawn. people: names by label.
     curves: see `embedder.training.curves`. configuration: plain tables.
     """
 

@@ -38,9 +38,7 @@ STARTED, TRAINED = "as it began", "trained"
 
 def run_align(options: argparse.Namespace) -> list[str]:
     """The table of `align`."""
-    recipe = alignment.recipe_for(
-        options.architecture, options.detector, size=options.size, min_face=options.min_face
-    )
+    recipe = alignment.recipe_for(options.architecture, options.detector, min_face=options.min_face)
     count = len(read_people(options.source).photos)
     with progress("align", count) as advance:
         filled = alignment.align(options.source, options.folder, recipe, advance=advance)

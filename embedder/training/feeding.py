@@ -59,7 +59,7 @@ class Feeder:
             collate_fn=_together,
             num_workers=self._workers,
             pin_memory=self._pinned,
-            # Its own: drawing from the common one would change what dropout draws.
+            # Its own: it draws seeds that nobody uses here, and is to leave the common one alone.
             generator=torch.Generator(),
         )
         return iter(loader)

@@ -174,6 +174,8 @@ def _step(
     options, place = training.configuration, training.processes.place
     pixels, labels = (each.to(place, non_blocking=True) for each in batch)
     objective.train()
+    # Dropout draws by seed, step and process: there is no state to remember.
+    torch.manual_seed(_seed(options.training.seed, training.step, training.processes.rank))
     set_rate(training.optimiser, rate)
     with torch.autocast(place.type, torch.bfloat16, enabled=options.training.precision == BF16):
         losses: Losses = objective(pixels, labels)
@@ -197,6 +199,11 @@ def _step(
     row = {"step": training.step, "epoch": training.epoch + 1, "rate": rate, **row}
     training.curves.steps.append(row)
     return row, stopping > 0
+
+
+def _seed(seed: int, step: int, rank: int) -> int:
+    """A seed of its own for each step of each process."""
+    return int(np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _figures(losses: Losses, labels: Tensor) -> dict[str, Tensor]:
@@ -254,7 +261,7 @@ def _checkpoint(training: Training) -> Checkpoint:
         optimiser=training.optimiser.state_dict(),
         schedule={"rate": training.optimiser.param_groups[0]["lr"]},
         sampler={"photos": len(training.crops.paths), "sha256": training.crops.fingerprint},
-        random=_random_state(training),
+        random={"seed": training.configuration.training.seed},
         epoch=training.epoch,
         step=training.step,
         people=list(training.crops.people),
@@ -286,17 +293,8 @@ def resume(training: Training) -> None:
         training.average.network.load_state_dict(saved.ema)
     training.step, training.epoch = saved.step, saved.epoch
     training.curves = Curves.restored(saved.curves)
-    torch.set_rng_state(saved.random["torch"])
-    if training.processes.place.type == "cuda" and saved.random["cuda"] is not None:
-        torch.cuda.set_rng_state(saved.random["cuda"])
 
 
 def _plain(configuration: Configuration) -> dict[str, dict[str, object]]:
     """As a checkpoint gives it back: torch's reader knows tuples, too."""
     return copy.deepcopy(configuration.as_dict())
-
-
-def _random_state(training: Training) -> dict[str, Tensor | None]:
-    """What dropout draws from. Processes but the first would go on with the first one's."""
-    cuda = training.processes.place.type == "cuda"
-    return {"torch": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state() if cuda else None}

@@ -26,7 +26,7 @@ from embedder.training.distributed import Processes
 from embedder.training.loop import Watcher
 
 ALONE, WITH_CENTER = "softmax alone", "softmax + center loss"
-# lambda for two dimensions where the configuration has none.
+# lambda: in two dimensions distances are short, and a configuration's would hardly show.
 _CENTER_WEIGHT = 0.1
 
 
@@ -71,9 +71,8 @@ def draw(
     `watching` gives the watcher of the training of a name.
     The photos are those trained on: the picture shows what a loss does, not how well it does.
     """
-    weight = configuration.loss.center_weight or _CENTER_WEIGHT
     found = {}
-    for name, center_weight in ((ALONE, 0.0), (WITH_CENTER, weight)):
+    for name, center_weight in ((ALONE, 0.0), (WITH_CENTER, _CENTER_WEIGHT)):
         told = replace(
             configuration,
             network=replace(configuration.network, dimension=2),

@@ -22,7 +22,7 @@ from tests.conftest import ROOT, Lfw
 from tests.embedder.pictures import saved, scene
 from tests.embedder.training.folders import photos
 
-DLIB = recipe_for("dlib-resnet", "mtcnn", size=None, min_face=40.0)
+DLIB = recipe_for("dlib-resnet", "mtcnn", min_face=40.0)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_killed_at_any_point_it_goes_on(tmp_path: Path, lfw: Lfw) -> None:
     # As if the machine had cut a line in half, too.
     journal.write_bytes(journal.read_bytes() + b'{"photo": "Half')
     seen: list[int] = []
-    recipe = recipe_for("mobilefacenet", "mtcnn", size=None, min_face=40.0)
+    recipe = recipe_for("mobilefacenet", "mtcnn", min_face=40.0)
     resumed = align(folder, tmp_path / "cache", recipe, advance=seen.append)
     assert sum(seen) == 80
     whole = align(folder, tmp_path / "other", recipe)
@@ -129,7 +129,7 @@ def test_killed_at_any_point_it_goes_on(tmp_path: Path, lfw: Lfw) -> None:
 
 
 def test_another_recipe_needs_another_folder(source: Path, filled: Cache) -> None:
-    other = recipe_for("dlib-resnet", "mtcnn", size=75, min_face=40.0)
+    other = recipe_for("mobilefacenet", "mtcnn", min_face=40.0)
     with pytest.raises(TrainingError, match=r"holds crops of 150 pixels .* Name another folder"):
         align(source, filled.folder, other)
 
