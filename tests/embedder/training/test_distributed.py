@@ -56,7 +56,8 @@ def test_a_whole_training_of_two_processes(tmp_path: Path) -> None:
     assert done.stdout.count("1 epochs; report: ") == 1, "one process speaks"
     held = checkpoints.load(tmp_path / "out" / "last.pt")
     assert (held.step, held.epoch) == (2, 1)
-    rows = [json.loads(line) for line in (tmp_path / "out" / "curves.jsonl").open()]
+    lines = (tmp_path / "out" / "curves.jsonl").read_text("utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
     assert [row["step"] for row in rows if "step" in row] == [1, 2]
 
 
