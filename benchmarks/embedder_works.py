@@ -132,7 +132,7 @@ def _pipeline(work: str, folder: Path) -> Work:
     runs = torch.get_num_threads()
     pipeline = load_pipeline(MODEL, threads=1)
     if work.endswith("unmirrored"):
-        pipeline = Pipeline(pipeline._detector, pipeline._network, mirrored=False)
+        pipeline = Pipeline(pipeline._aligner.detector, pipeline._network, mirrored=False)
     photos = 2 * large_photos(folder) if "12 MP" in work else small_photos(folder)
 
     def run() -> None:

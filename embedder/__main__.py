@@ -3,8 +3,12 @@
 python -m embedder detect PHOTO...       lists the faces of each photo
 python -m embedder compare PHOTO PHOTO   compares the largest faces of two photos
 python -m embedder evaluate ...          measures detectors and models; docs/evaluation.md
+python -m embedder align SRC DST         finds and cuts faces once, to train on them
+python -m embedder train CONFIG ...      trains a network; docs/training.md
+python -m embedder picture CONFIG ...    draws embeddings in two dimensions
+python -m embedder export CHECKPOINT     puts a trained network into the catalogue
 
-Both take --model; `manage.py models list` shows which there are.
+The first two take --model; `manage.py models list` shows which there are.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from typing import TYPE_CHECKING
 from embedder import images
 from embedder.errors import EmbedderError, ImageError
 from embedder.evaluation.arguments import add_evaluate
+from embedder.training.arguments import add_training
+from embedder.training.export_arguments import add_export
 from embedder.types import Face
 
 if TYPE_CHECKING:
@@ -51,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("photos", nargs=2, type=Path, metavar="PHOTO")
     compare.set_defaults(command=_compare)
     add_evaluate(commands)
+    add_training(commands)
+    add_export(commands)
     for command in (detect, compare):
         command.add_argument(
             "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width"

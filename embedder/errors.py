@@ -72,3 +72,15 @@ class PairsError(EvaluationError):
 
 class EvaluationInterruptedError(EvaluationError):
     """The user stopped an evaluation; the message says how far it was."""
+
+
+class TrainingError(EmbedderError):
+    """A training can't be done with what was given: an option, a folder, a checkpoint."""
+
+
+class DivergedError(TrainingError):
+    """The loss is no number any more; the message says at which step."""
+
+
+class TrainingStoppedError(TrainingError):
+    """The user stopped a training; the message says how far it was."""

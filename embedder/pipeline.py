@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from embedder.align import aligned_crops
-from embedder.closer import look_closer
+from embedder.aligner import Aligner
 from embedder.detectors.base import Detector
-from embedder.errors import DimensionError, FacesError, PixelsError, TemplateError
+from embedder.errors import DimensionError, TemplateError
 from embedder.images import DecodedImage
 from embedder.networks.base import Network
 from embedder.quality import assess
 from embedder.stream import Choice, Outcome, stream
 from embedder.types import TEMPLATE_DIM, Detection, Face, Quality
-
-# Pixels between the outermost landmarks of a face: below it there is nothing to align.
-_LEAST_SPREAD = 1e-3
 
 
 class Pipeline:
@@ -41,15 +36,15 @@ class Pipeline:
             raise DimensionError(
                 f"{network.name} gives {network.dimension} numbers a face, not {TEMPLATE_DIM}"
             )
-        self._detector = detector
         self._network = network
         self._mirrored = network.mirrored if mirrored is None else mirrored
-        self._template = network.landmark_template(detector.name)
+        template = network.landmark_template(detector.name)
+        self._aligner = Aligner(detector, template, network.crop_size)
 
     @property
     def model(self) -> str:
         """The name stored with each template; those of different names are never compared."""
-        plain = f"{self._detector.name}-{self._network.name}"
+        plain = f"{self._aligner.detector.name}-{self._network.name}"
         if self._mirrored == self._network.mirrored:
             return plain
         return f"{plain}-{'mirrored' if self._mirrored else 'unmirrored'}"
@@ -67,17 +62,7 @@ class Pipeline:
         `min_face` is the width in pixels of the original of the smallest face to look for. Raises
         PixelsError for what is no picture, or no width.
         """
-        _check_pictures(images)
-        _check_width(min_face)
-        # Images decoded at different scales look for different sizes in their pixels.
-        found: list[list[Detection]] = [[] for _ in images]
-        for scale in {image.scale for image in images}:
-            members = [index for index, image in enumerate(images) if image.scale == scale]
-            pixels = [images[index].pixels for index in members]
-            detections = self._detector.detect(pixels, min_face * scale)
-            for index, faces in zip(members, detections, strict=True):
-                found[index] = _largest_first([face.scaled(1 / scale) for face in faces])
-        return found
+        return self._aligner.detect(images, min_face=min_face)
 
     def embed(
         self, images: Sequence[DecodedImage], detections: Sequence[Sequence[Detection]]
@@ -88,20 +73,15 @@ class Pipeline:
         their landmarks are placed anew. Raises PixelsError, FacesError,
         TemplateError when the network gives something that isn't finite.
         """
-        _check_pictures(images)
-        _check_faces(images, detections)
-        closer = [
-            look_closer(self._detector, image, faces, self._template)
-            for image, faces in zip(images, detections, strict=True)
-        ]
-        crops = [self.crops(image, faces) for image, faces in closer]
+        aligned = self._aligner.align(images, detections)
+        crops = [of_image for _, of_image in aligned]
         templates = iter(self._templates(np.concatenate(crops)) if crops else ())
         return [
             [
-                Face(face, assess(crop, face, self._template), next(templates))
+                Face(face, assess(crop, face, self._aligner.template), next(templates))
                 for face, crop in zip(faces, image_crops, strict=True)
             ]
-            for (_, faces), image_crops in zip(closer, crops, strict=True)
+            for faces, image_crops in aligned
         ]
 
     def assess(self, image: DecodedImage, faces: Sequence[Detection]) -> list[Quality]:
@@ -109,11 +89,9 @@ class Pipeline:
 
         Raises PixelsError, FacesError.
         """
-        _check_pictures([image])
-        _check_faces([image], [faces])
-        image, faces = look_closer(self._detector, image, faces, self._template)
-        crops = self.crops(image, faces)
-        return [assess(crop, face, self._template) for crop, face in zip(crops, faces, strict=True)]
+        [(faces, crops)] = self._aligner.align([image], [faces])
+        template = self._aligner.template
+        return [assess(crop, face, template) for crop, face in zip(crops, faces, strict=True)]
 
     def process(
         self, images: Sequence[DecodedImage], *, min_face: float = 40.0
@@ -134,9 +112,7 @@ class Pipeline:
 
     def crops(self, image: DecodedImage, faces: Sequence[Detection]) -> NDArray[np.uint8]:
         """(N, S, S, 3) RGB: the aligned crops of N faces of an image, as the network sees them."""
-        landmarks = [face.landmarks.scaled(image.scale).as_array() for face in faces]
-        points = np.array(landmarks, dtype=np.float32).reshape(-1, 5, 2)
-        return aligned_crops(image.pixels, points, self._template, self._network.crop_size)
+        return self._aligner.crops(image, faces)
 
     def _templates(self, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
         """(N, 128) unit templates of (N, S, S, 3) crops."""
@@ -155,39 +131,3 @@ class Pipeline:
         if not np.isfinite(templates).all():
             raise TemplateError(f"{self._network.name} gave a template that is not finite")
         return templates
-
-
-def _largest_first(detections: list[Detection]) -> list[Detection]:
-    return sorted(detections, key=lambda detection: detection.box.area, reverse=True)
-
-
-def _check_pictures(images: Sequence[DecodedImage]) -> None:
-    for number, image in enumerate(images, start=1):
-        if not isinstance(image, DecodedImage):
-            raise PixelsError(
-                f"picture {number} is a {type(image).__name__}: give what "
-                "embedder.images.decode, or from_pixels for an array, makes of it."
-            )
-
-
-def _check_width(min_face: float) -> None:
-    if not (math.isfinite(min_face) and min_face > 0):
-        raise PixelsError(f"min_face is {min_face}: give the smallest face's width in pixels, > 0.")
-
-
-def _check_faces(images: Sequence[DecodedImage], detections: Sequence[Sequence[Detection]]) -> None:
-    if len(images) != len(detections):
-        raise FacesError(
-            f"{len(images)} pictures, but faces of {len(detections)}: give a list for each "
-            "picture, an empty one where nothing was found."
-        )
-    for number, faces in enumerate(detections, start=1):
-        for face in faces:
-            _check_landmarks(face.landmarks.as_array(), number)
-
-
-def _check_landmarks(points: NDArray[np.float32], picture: int) -> None:
-    if not np.isfinite(points).all():
-        raise FacesError(f"picture {picture}: landmarks that are not finite: leave that face out.")
-    if np.ptp(points, axis=0).max() < _LEAST_SPREAD:
-        raise FacesError(f"picture {picture}: landmarks that all coincide: leave that face out.")

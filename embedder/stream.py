@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from embedder import images
 from embedder.errors import EmbedderError, ImageError
@@ -22,6 +22,8 @@ from embedder.types import Detection, Face
 
 if TYPE_CHECKING:
     from embedder.pipeline import Pipeline
+
+T = TypeVar("T")
 
 BATCH = 32
 BATCH_PIXELS = 2_100_000
@@ -64,13 +66,26 @@ def stream(
     runs go on with while the caller is busy with outcomes. A batch has up to `batch` photos; one
     of more than `max_pixels` is refused.
     """
-    runs = runs or cores()
     work = _Work(pipeline, min_face, choose, max_pixels)
+    return in_batches(photos, work.outcomes, min_face=min_face, runs=runs, batch=batch, ahead=ahead)
+
+
+def in_batches(
+    photos: Iterable[bytes],
+    outcomes: Callable[[Sequence[bytes]], Sequence[T]],
+    *,
+    min_face: float = 40.0,
+    runs: int | None = None,
+    batch: int = BATCH,
+    ahead: int = 1,
+) -> Iterator[T]:
+    """What `outcomes` makes of each photo, a batch of photos at a time; otherwise as `stream`."""
+    runs = runs or cores()
     with ThreadPoolExecutor(runs, thread_name_prefix="stream") as pool:
-        waiting: deque[Future[list[Outcome]]] = deque()
+        waiting: deque[Future[Sequence[T]]] = deque()
         try:
             for number, members in enumerate(_batches(photos, min_face, batch), start=1):
-                waiting.append(pool.submit(work.outcomes, members))
+                waiting.append(pool.submit(outcomes, members))
                 if len(waiting) >= runs + ahead:
                     yield from waiting.popleft().result()
                 if number % TIDY_BATCHES == 0:

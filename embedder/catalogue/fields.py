@@ -53,8 +53,10 @@ class Fields:
             raise self.wrong(name, f"is {value!r}", f"Write {rule}.")
         return value
 
-    def one_of(self, name: str, choices: Sequence[str]) -> str:
+    def one_of(self, name: str, choices: Sequence[str], *, default: str | None = None) -> str:
         """One of the words given."""
+        if default is not None and name not in self._left:
+            return default
         rule = f"one of {', '.join(choices)}"
         value: str = self._take(name, str, rule)
         if value not in choices:
@@ -68,12 +70,36 @@ class Fields:
         value: bool = self._take(name, bool, "true or false")
         return value
 
-    def whole(self, name: str, *, low: int, high: int) -> int:
+    def whole(self, name: str, *, low: int, high: int, default: int | None = None) -> int:
         """A whole number from `low` to `high`."""
+        if default is not None and name not in self._left:
+            return default
         rule = f"a whole number from {low} to {high}"
         value: int = self._take(name, int, rule)
         if isinstance(value, bool) or not low <= value <= high:
             raise self.wrong(name, f"is {value!r}", f"Write {rule}.")
+        return value
+
+    def wholes(self, name: str, *, low: int) -> tuple[int, ...]:
+        """One or more whole numbers from `low` on, each larger than the one before."""
+        rule = f"a list of whole numbers from {low} on, rising"
+        value: list[Any] = self._take(name, list, rule)
+        whole = [isinstance(each, int) and not isinstance(each, bool) for each in value]
+        if not value or not all(whole) or value[0] < low or sorted(set(value)) != value:
+            raise self.wrong(name, f"is {value!r}", f"Write {rule}.")
+        return tuple(value)
+
+    def number(self, name: str, *, low: float, high: float, default: float | None = None) -> float:
+        """A number from `low` to `high`."""
+        if default is not None and name not in self._left:
+            return default
+        rule = f"a number from {low:g} to {high:g}"
+        if name not in self._left:
+            raise self.wrong(name, "is missing", f"Write {rule}.")
+        found = self._left.pop(name)
+        (value,) = self._checked_numbers(name, [found], 1, rule)
+        if not low <= value <= high:
+            raise self.wrong(name, f"is {found!r}", f"Write {rule}.")
         return value
 
     def numbers(self, name: str, count: int) -> tuple[float, ...]:

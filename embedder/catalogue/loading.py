@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar, cast
 
-from embedder.catalogue.manifest import ONNX, Manifest
+from embedder.catalogue.manifest import ONNX, TORCH, Manifest
 from embedder.detectors.base import Detector
 from embedder.networks.base import Network
 from embedder.networks.onnx import OnnxNetwork
@@ -27,7 +27,7 @@ _DETECTORS = {
     "haar": ("embedder.detectors.haar", "Haar", False),
     "hog": ("embedder.detectors.hog", "Hog", False),
 }
-_IN_TORCH = ("mtcnn", "dlib-resnet")
+_IN_TORCH = ("mtcnn", "dlib-resnet", TORCH)
 
 _lock = threading.Lock()
 
@@ -74,9 +74,17 @@ def _network(manifest: Manifest, path: Path, threads: int) -> Network:
             mirrored=manifest.mirrored,
             threads=threads,
         )
+    if manifest.engine == TORCH:
+        return _torch_network(manifest, path)
     from embedder.networks.dlib_resnet import DlibResNet  # noqa: PLC0415 - torch
 
     return DlibResNet(path)
+
+
+def _torch_network(manifest: Manifest, path: Path) -> Network:
+    from embedder.networks.torch_network import TorchNetwork  # noqa: PLC0415 - torch
+
+    return TorchNetwork(path, manifest.architecture, name=manifest.name, mirrored=manifest.mirrored)
 
 
 def _share_cores(manifest: Manifest, threads: int | None) -> None:

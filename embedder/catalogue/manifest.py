@@ -16,15 +16,17 @@ from urllib.parse import urlsplit
 
 from embedder.catalogue.fields import Fields
 from embedder.errors import ManifestError
+from embedder.networks.architectures import ARCHITECTURES
 from embedder.networks.onnx import Points, Recipe
 from embedder.types import TEMPLATE_DIM
 
 DETECTION, EMBEDDING = "detection", "embedding"
-ONNX = "onnx"
+ONNX, TORCH = "onnx", "torch"
 DETECTORS = ("mtcnn", "yunet", "haar", "hog")
 """Engines that find faces. A detector has its engine's name."""
-NETWORKS = ("dlib-resnet", ONNX)
-"""Engines that make templates; `onnx` runs whatever file its manifest describes."""
+NETWORKS = ("dlib-resnet", ONNX, TORCH)
+"""Engines that make templates; `onnx` runs whatever file its manifest describes, `torch` weights
+of an architecture of `embedder.networks.architectures`."""
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _NAME_RULE = "small letters and digits, with single hyphens between them"
@@ -55,8 +57,8 @@ class File:
 class Manifest:
     """A detector or a network of the catalogue; docs/adr/0011-catalogue.md explains the fields.
 
-    `recipe` is there for networks of the engine `onnx` alone: the others know it by themselves.
-    `evaluation` holds what was measured, by detector.
+    `recipe` is there for networks of the engine `onnx` alone, `architecture` for those of `torch`:
+    the others know it by themselves. `evaluation` holds what was measured, by detector.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Manifest:
     mirrored: bool = False
     replaces: bool = False
     recipe: Recipe | None = None
+    architecture: str = ""
     evaluation: tuple[tuple[str, Figures], ...] = ()
 
     @property
@@ -83,13 +86,27 @@ class Manifest:
     @property
     def fingerprint(self) -> str:
         """A SHA-256 that changes with whatever changes the templates: files, input, mirroring."""
-        facts = {
+        facts: dict[str, object] = {
             "engine": self.engine,
             "files": [file.sha256 for file in self.files],
             "mirrored": self.mirrored,
             "recipe": asdict(self.recipe) if self.recipe else None,
         }
+        if self.architecture:
+            # Of torch's networks alone: what others are made of has a fingerprint already.
+            facts["architecture"] = _described(self.architecture)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _described(architecture: str) -> dict[str, object]:
+    """What changes the crops that the network gets, and what is made of them."""
+    known = ARCHITECTURES[architecture]
+    return {"name": known.name, "size": known.crop_size, "points": dict(known.points)}
+
+
+def check_name(name: str, where: str) -> None:
+    """Raise ManifestError, beginning with `where`, for what no detector or network is called."""
+    _name(Fields(where, {"name": name}))
 
 
 def read(path: Path) -> Manifest:
@@ -106,9 +123,7 @@ def read(path: Path) -> Manifest:
 
 
 def _manifest(fields: Fields, path: Path) -> Manifest:
-    name = fields.text("name", _NAME, _NAME_RULE)
-    if len(name) > _LONGEST_NAME:
-        raise fields.wrong("name", f"has {len(name)} letters", f"Use at most {_LONGEST_NAME}.")
+    name = _name(fields)
     task = fields.one_of("task", (DETECTION, EMBEDDING))
     engine = fields.one_of("engine", DETECTORS if task == DETECTION else NETWORKS)
     _check_named_as_engine(fields, name, engine)
@@ -125,14 +140,25 @@ def _manifest(fields: Fields, path: Path) -> Manifest:
         mirrored=fields.flag("mirrored") if task == EMBEDDING else False,
         replaces=fields.flag("replaces", default=False),
         recipe=_recipe(fields) if engine == ONNX else None,
+        architecture=fields.one_of("architecture", tuple(ARCHITECTURES)) if engine == TORCH else "",
         evaluation=_evaluation(fields),
     )
     fields.finish()
+    if engine == TORCH and len(manifest.files) != 1:
+        found = f"are {len(manifest.files)}"
+        raise fields.wrong("files", found, "Name the one safetensors file with the weights.")
     return manifest
 
 
+def _name(fields: Fields) -> str:
+    name = fields.text("name", _NAME, _NAME_RULE)
+    if len(name) > _LONGEST_NAME:
+        raise fields.wrong("name", f"has {len(name)} letters", f"Use at most {_LONGEST_NAME}.")
+    return name
+
+
 def _check_named_as_engine(fields: Fields, name: str, engine: str) -> None:
-    if engine == ONNX:
+    if engine in {ONNX, TORCH}:
         if name in (*DETECTORS, *NETWORKS):
             raise fields.wrong("name", f"is {name!r}, an engine's name", "Use another.")
     elif name != engine:

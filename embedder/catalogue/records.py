@@ -1,4 +1,4 @@
-"""Writing what was measured into a model's manifest."""
+"""Writing manifests: new ones, and what was measured into those there are."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def record_evaluation(
         kept = _without(path.read_text("utf-8"), f"[evaluation.{detector}]").rstrip("\n")
         lines = [f"{key} = {float(value)!r}" for key, value in figures.items()]
         text = "\n".join([kept, "", f"[evaluation.{detector}]", *lines, ""])
-        _replace(path, text)
+        write_manifest(path, text)
     except OSError as error:
         raise ManifestError(
             f"{path} can't be written: {error.strerror}. Run this as a user who may write there."
@@ -63,13 +63,18 @@ def _without(text: str, header: str) -> str:
     return "".join(kept)
 
 
-def _replace(path: Path, text: str) -> None:
-    """Put a new manifest in the old one's place, if it can be read."""
+def write_manifest(path: Path, text: str) -> None:
+    """Put a manifest in its place, new or for an old one, if it can be read.
+
+    Raises ManifestError when it can't, and OSError; what was there stays then.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     fresh = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
         read(fresh)
         fresh.chmod(_READABLE)
         fresh.replace(path)

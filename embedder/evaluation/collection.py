@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +68,12 @@ def read_photos(folder: Path) -> list[Path]:
     return photos
 
 
-def read_pairs(path: Path, images: Path) -> list[Pair]:
+def read_pairs(
+    path: Path, images: Path, *, exists: Callable[[Path], bool] = Path.is_file
+) -> list[Pair]:
     """The pairs of a file in LFW's format, of photos <images>/<person>/<person>_0001.jpg.
+
+    `exists` says which photos there are.
 
     A header `folds  n`, then for each fold n genuine lines `person  number  number` and n impostor
     lines `person  number  person  number`, separated by tabs. Raises PairsError naming file and
@@ -85,7 +90,7 @@ def read_pairs(path: Path, images: Path) -> list[Pair]:
     for number, line in enumerate(lines[1:]):
         fold, place = divmod(number, 2 * each)
         try:
-            pairs.append(_pair(line.split("\t"), images, genuine=place < each, fold=fold))
+            pairs.append(_pair(line.split("\t"), images, exists, genuine=place < each, fold=fold))
         except ValueError as error:
             raise PairsError(f"{path}, line {number + 2}: {error}") from error
     _check_disjoint(path, pairs)
@@ -130,13 +135,15 @@ def _is_number(field: str) -> bool:
     return field.isascii() and field.isdigit() and int(field) > 0
 
 
-def _pair(fields: list[str], images: Path, *, genuine: bool, fold: int) -> Pair:
+def _pair(
+    fields: list[str], images: Path, exists: Callable[[Path], bool], *, genuine: bool, fold: int
+) -> Pair:
     """Raises ValueError saying what is wrong with a line."""
     wanted = "person, number, number" if genuine else "person, number, person, number"
     if len(fields) != (_GENUINE if genuine else _IMPOSTOR):
         raise ValueError(f"expected {wanted} separated by tabs, got {len(fields)} fields.")
     people, numbers = (fields[:1] * 2, fields[1:]) if genuine else (fields[::2], fields[1::2])
-    first, second = (_photo(images, *one) for one in zip(people, numbers, strict=True))
+    first, second = (_photo(images, exists, *one) for one in zip(people, numbers, strict=True))
     if first == second:
         raise ValueError("a photo is paired with itself.")
     if not genuine and people[0] == people[1]:
@@ -144,13 +151,13 @@ def _pair(fields: list[str], images: Path, *, genuine: bool, fold: int) -> Pair:
     return Pair(first, second, genuine, fold)
 
 
-def _photo(images: Path, person: str, number: str) -> Path:
+def _photo(images: Path, exists: Callable[[Path], bool], person: str, number: str) -> Path:
     if not _is_number(number):
         raise ValueError(f"{number!r} is not the number of a photo.")
     if person != Path(person).name:
         raise ValueError(f"{person!r} is not the name of a folder.")
     photo = images / person / f"{person}_{int(number):04d}.jpg"
-    if not photo.is_file():
+    if not exists(photo):
         raise ValueError(f"{photo} does not exist.")
     return photo
 

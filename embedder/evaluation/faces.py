@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,19 @@ class Faces:
     widths: NDArray[np.float64]
     quality: dict[str, NDArray[np.float64]]
     failures: dict[Path, str]
+
+
+class Reader(Protocol):
+    """Turns photos into templates, somehow."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model that makes the templates."""
+        ...
+
+    def read(self, photos: Sequence[Path]) -> Faces:
+        """The faces of photos."""
+        ...
 
 
 class FaceReader:

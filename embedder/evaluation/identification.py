@@ -18,7 +18,7 @@ from embedder.errors import EvaluationError
 from embedder.evaluation import metrics
 from embedder.evaluation.collection import Collection
 from embedder.evaluation.comparisons import FAILED, row_blocks
-from embedder.evaluation.faces import FaceReader, Faces
+from embedder.evaluation.faces import Faces, Reader
 from embedder.evaluation.metrics import Curve, Floats
 
 ONE, BEST, FUSED = "one photo", "best", "fused"
@@ -106,7 +106,7 @@ def fnir_at_fpir(curve: Curve, fpir: float) -> float | None:
 
 
 def evaluate(
-    reader: FaceReader,
+    reader: Reader,
     collection: Collection,
     *,
     sizes: Sequence[int] | None = None,

@@ -8,7 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from embedder.errors import EvaluationError
 
@@ -44,6 +53,15 @@ def check_writable(*paths: Path | None) -> None:
             raise EvaluationError(f"{path.parent} is not a folder. Make it, then try again.")
 
 
+class _Rate(ProgressColumn):
+    """How many a second."""
+
+    def render(self, task: Task) -> Text:
+        """A few characters, empty until the rate is known."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f}/s")
+
+
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error where that is a terminal; yields what moves it on."""
@@ -52,6 +70,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     # A log gets no bar: the lines of the table say it all.
     with Progress(
         *columns,
+        _Rate(),
         TimeRemainingColumn(),
         console=console,
         transient=True,

@@ -19,7 +19,7 @@ from embedder.errors import EvaluationError
 from embedder.evaluation import metrics
 from embedder.evaluation.collection import Collection, Pair
 from embedder.evaluation.comparisons import FAILED, Comparisons, compare
-from embedder.evaluation.faces import FaceReader, Faces
+from embedder.evaluation.faces import Faces, Reader
 from embedder.evaluation.metrics import Curve, Floats
 
 FMRS = (1e-2, 1e-3, 1e-4, 1e-5)
@@ -116,7 +116,7 @@ def _name(fmr: float) -> str:
 
 
 def evaluate(
-    reader: FaceReader, collection: Collection, pairs: Sequence[Pair], *, seed: int = 0
+    reader: Reader, collection: Collection, pairs: Sequence[Pair], *, seed: int = 0
 ) -> Verification:
     """Read the photos of the collection and of the pairs, and measure.
 

@@ -87,7 +87,7 @@ def test_unknown_models_are_told_with_those_there_are(shelf: Shelf) -> None:
         ("dimension = 128", "dimension = 512", r"dimension is 512\. .*use a network with 128"),
         ("dimension = 128", "dimension = true", "dimension is True"),
         ('task = "embedding"', 'task = "recognition"', "one of detection, embedding"),
-        ('engine = "onnx"', 'engine = "torch"', "engine is 'torch'"),
+        ('engine = "onnx"', 'engine = "keras"', "engine is 'keras'"),
         ('name = "net"', 'name = "Net"', "name is 'Net'"),
         ('name = "net"', 'name = "yunet"', "name is 'yunet', an engine's name"),
         ("size = 112", "size = 0", "size is 0"),

@@ -65,7 +65,9 @@ def test_a_small_face_of_a_large_photo_loses_nothing(
 def test_a_large_face_is_not_read_again(pipeline: Pipeline, test_data: Path) -> None:
     image = decode(pasted(portrait(test_data, pipeline, "obama.jpg", 400), (100, 100)), min_face=40)
     (faces,) = pipeline.detect([image])
-    picture, same = look_closer(pipeline._detector, image, faces, pipeline._template)
+    picture, same = look_closer(
+        pipeline._aligner.detector, image, faces, pipeline._aligner.template
+    )
     assert picture is image
     assert same == faces
 
@@ -82,7 +84,9 @@ def test_of_several_faces_the_small_ones_are_placed_anew(
     image = decode(saved(canvas, "JPEG", quality=92), min_face=40)
     (faces,) = pipeline.detect([image])
     assert len(faces) == 2
-    picture, (first, second) = look_closer(pipeline._detector, image, faces, pipeline._template)
+    picture, (first, second) = look_closer(
+        pipeline._aligner.detector, image, faces, pipeline._aligner.template
+    )
     assert picture.scale == 1
     assert first == faces[0]
     assert second.box == faces[1].box
@@ -101,7 +105,9 @@ def test_a_face_that_is_not_found_again_keeps_its_landmarks(
     ((face,),) = pipeline.detect([image])
     # Where there is only scenery.
     elsewhere = Detection(face.box.moved(1200, 0), face.landmarks.moved(1200, 0), face.score)
-    picture, same = look_closer(pipeline._detector, image, [elsewhere], pipeline._template)
+    picture, same = look_closer(
+        pipeline._aligner.detector, image, [elsewhere], pipeline._aligner.template
+    )
     assert picture.scale == 1
     assert same == [elsewhere]
 
@@ -160,7 +166,7 @@ def test_a_reduced_photo_can_be_read_again_larger(name: str) -> None:
 def test_a_crop_needs_so_many_pixels(pipeline: Pipeline, test_data: Path) -> None:
     small = portrait(test_data, pipeline, "obama.jpg", 100)
     (faces,) = pipeline.detect([from_pixels(np.array(small))])
-    (scale,) = crop_scales(faces, pipeline._template)
+    (scale,) = crop_scales(faces, pipeline._aligner.template)
     assert scale == pytest.approx(1.09, abs=0.02)
     doubled = [face.scaled(2) for face in faces]
-    assert crop_scales(doubled, pipeline._template) == pytest.approx([scale / 2])
+    assert crop_scales(doubled, pipeline._aligner.template) == pytest.approx([scale / 2])

@@ -21,7 +21,7 @@ from embedder.detectors.mtcnn import Mtcnn
 from embedder.detectors.yunet import YuNet
 from embedder.errors import MissingExtraError, PixelsError, WeightsError
 from embedder.images import decode
-from embedder.networks import dlib_resnet
+from embedder.networks.architectures import ARCHITECTURES
 from embedder.types import Detection, RgbImage
 from tests.conftest import Lfw
 from tests.embedder.shelf import shared_network
@@ -122,7 +122,7 @@ def test_detectors_agree_about_eyes_nose_and_mouth(
 def test_aligned_landmarks_fall_on_the_networks_template(
     detector: Detector, portraits: list[RgbImage]
 ) -> None:
-    template = np.array(dlib_resnet._TEMPLATES[detector.name])
+    template = ARCHITECTURES["dlib-resnet"].landmark_template(detector.name)
     found = [central(faces) for faces in detector.detect(portraits, MIN_FACE) if faces]
     marks = np.array([face.landmarks.as_array() for face in found])
     matrices = similarity(marks, template)

@@ -12,7 +12,7 @@ from embedder import weights
 from embedder.detectors import mtcnn_networks
 from embedder.errors import DimensionError, TemplateError, WeightsError
 from embedder.images import DecodedImage
-from embedder.networks import dlib_resnet
+from embedder.networks import dlib_resnet, torch_engine
 from embedder.networks.dlib_dat import Affine, Convolution, Linear, read_layers
 from embedder.networks.dlib_resnet import DlibResNet
 from embedder.pipeline import Pipeline
@@ -60,11 +60,11 @@ def test_bf16_drifts_less_than_the_gate_on_real_faces(exact: DlibResNet, crops: 
     rounded = DlibResNet(weights.locate(weights.DLIB_RESNET), bf16=True)
     assert rounded.precision == "bf16"
     cosines = (exact.embed(crops[:32]) * rounded.embed(crops[:32])).sum(axis=1)
-    assert (1 - cosines).max() < dlib_resnet.MAX_DRIFT
+    assert (1 - cosines).max() < torch_engine.MAX_DRIFT
 
 
 def test_bf16_that_drifts_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dlib_resnet, "MAX_DRIFT", 0.0)
+    monkeypatch.setattr(torch_engine, "MAX_DRIFT", 0.0)
     assert dlib_resnet.load().precision == "fp32"
 
 
@@ -158,8 +158,8 @@ class FakeNetwork:
 
 def test_the_pipeline_refuses_a_network_of_another_dimension(pipeline: Pipeline, lfw: Lfw) -> None:
     with pytest.raises(DimensionError, match="64 numbers"):
-        Pipeline(pipeline._detector, FakeNetwork(64, 1.0))
-    liar = Pipeline(pipeline._detector, FakeNetwork(64, 1.0, declared=128))
+        Pipeline(pipeline._aligner.detector, FakeNetwork(64, 1.0))
+    liar = Pipeline(pipeline._aligner.detector, FakeNetwork(64, 1.0, declared=128))
     with pytest.raises(DimensionError):
         liar.process([lfw.image(lfw.people(1)[0])])
 
@@ -169,7 +169,7 @@ def test_the_pipeline_refuses_a_network_of_another_dimension(pipeline: Pipeline,
 def test_a_template_that_is_not_finite_is_refused(
     pipeline: Pipeline, lfw: Lfw, value: float, *, mirrored: bool
 ) -> None:
-    broken = Pipeline(pipeline._detector, FakeNetwork(128, value), mirrored=mirrored)
+    broken = Pipeline(pipeline._aligner.detector, FakeNetwork(128, value), mirrored=mirrored)
     image: DecodedImage = lfw.image(lfw.people(1)[0])
     with pytest.raises(TemplateError, match="not finite"):
         broken.process([image])

@@ -132,7 +132,7 @@ class Fussy:
 
 
 def test_an_error_of_a_batch_is_that_of_one_photo(pipeline: Pipeline, lfw: Lfw) -> None:
-    fussy = Pipeline(Fussy(pipeline._detector, (90, 130, 3)), pipeline._network)
+    fussy = Pipeline(Fussy(pipeline._aligner.detector, (90, 130, 3)), pipeline._network)
     good, other = photos(lfw, 2)
     outcomes = list(fussy.stream([good, saved(scene(130, 90), "PNG"), other]))
     assert [type(outcome.error) for outcome in outcomes] == [type(None), TemplateError, type(None)]

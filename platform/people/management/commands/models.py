@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 from rich.table import Table
@@ -17,14 +18,21 @@ from common.errors import Problem
 from embedder.catalogue import Catalogue, Manifest
 from embedder.catalogue.download import bring, fetch
 from embedder.errors import DownloadError, UnknownModelError
-from people.catalogue import catalogue, changed, default_model, is_changed
+from people.catalogue import (
+    catalogue,
+    changed,
+    default_model,
+    is_changed,
+    usable_model,
+)
+from people.models import Gallery
 from people.services import use_model
 
 
 class Command(BaseCommand):
     help = (
         "Show which detectors, networks and models there are, fetch their files, check them, or "
-        "choose the model of new galleries."
+        "choose the model of new galleries or of one there is."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -36,15 +44,23 @@ class Command(BaseCommand):
             "--file", type=Path, metavar="PATH", help="take this file instead of fetching it"
         )
         kinds.add_parser("check", help="read and load all that is installed; exit code 1 if wrong")
-        use = kinds.add_parser("use", help="give new galleries this model")
+        use = kinds.add_parser("use", help="give new galleries this model, or one there is")
         use.add_argument("name")
+        use.add_argument(
+            "--gallery",
+            metavar="SLUG",
+            help="embed its photos with it, and search it so once that is done",
+        )
+        use.add_argument(
+            "--no-wait", action="store_true", help="with --gallery: leave it to the workers"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         console = console_of(self.stdout)
         if options["what"] == "pull":
             self._pull(options["name"], options["file"])
         elif options["what"] == "use":
-            self._use(options["name"])
+            self._use(options["name"], options["gallery"], wait=not options["no_wait"])
         else:
             require_database()
             {"list": _list, "check": _check}[options["what"]](console, catalogue())
@@ -71,8 +87,11 @@ class Command(BaseCommand):
             raise CommandError(f"Say whose file it is: {names}.")
         self.stdout.write(f"Copied to {bring(manifests[0], file, found.folder)}.")
 
-    def _use(self, name: str) -> None:
+    def _use(self, name: str, gallery: str | None, *, wait: bool) -> None:
         require_database()
+        if gallery is not None:
+            self._use_in(gallery, name, wait=wait)
+            return
         try:
             use_model(system("command-line"), name)
         except Problem as problem:
@@ -80,6 +99,22 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(f"New galleries get {name}. Those there are keep theirs.")
         )
+
+    def _use_in(self, slug: str, name: str, *, wait: bool) -> None:
+        """Change a gallery's model: its index is built anew from templates of the other one."""
+        if Gallery.objects.filter(slug=slug, model=name).exists():
+            raise CommandError(f"The gallery {slug!r} has the model {name!r} already.")
+        try:
+            # A rebuild asks only whether it is installed: what can't be loaded is told now, not
+            # by every photo.
+            model = usable_model(name)
+        except Problem as problem:
+            raise CommandError(problem.detail) from problem
+        if is_changed(model):
+            raise CommandError(changed(name))
+        # By name: this room lies below the one with the indexes.
+        rebuild = ["rebuild", "--gallery", slug, "--model", name, *([] if wait else ["--no-wait"])]
+        call_command("vectors", *rebuild, stdout=self.stdout)
 
 
 def _named(found: Catalogue, name: str) -> list[Manifest]:
