@@ -67,7 +67,8 @@ def colour(crop: RgbImage, options: AugmentOptions, random: np.random.Generator)
     pixels = grey[..., None] + (pixels - grey[..., None]) * np.float32(saturation)
     mean = grey.mean()
     pixels = mean + (pixels - mean) * np.float32(contrast)
-    return np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
+    rounded: RgbImage = np.clip(pixels + 0.5, 0, 255).astype(np.uint8)
+    return rounded
 
 
 def blur(crop: RgbImage, options: AugmentOptions, random: np.random.Generator) -> RgbImage:
