@@ -164,10 +164,7 @@ class Journal:
         lines = path.read_text("utf-8").split("\n") if path.exists() else [""]
         # What stands behind the last line break was cut off when the process was killed.
         whole = lines[:-1]
-        if whole:
-            _check_recipe(folder, recipe, recipe_of(json.loads(whole[0])))
-        for line in whole[1:]:
-            entry = Entry(**json.loads(line))
+        for entry in _journaled(folder, recipe, whole):
             self.known[entry.photo] = entry
         head = whole or [json.dumps(asdict(recipe))]
         write_text(path, "".join(f"{line}\n" for line in head))
@@ -183,6 +180,20 @@ class Journal:
     def close(self) -> None:
         """Write no more."""
         self._stream.close()
+
+
+def _journaled(folder: Path, recipe: Recipe, lines: Sequence[str]) -> list[Entry]:
+    if not lines:
+        return []
+    try:
+        found = recipe_of(json.loads(lines[0]))
+        entries = [Entry(**json.loads(line)) for line in lines[1:]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            f"{folder / JOURNAL} is damaged. Remove it: what it says is done again."
+        ) from error
+    _check_recipe(folder, recipe, found)
+    return entries
 
 
 def _finished(folder: Path, recipe: Recipe) -> tuple[Entry, ...]:

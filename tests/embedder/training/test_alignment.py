@@ -160,6 +160,13 @@ def test_the_table(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert f"{tmp_path}/skipped.json" in printed
 
 
+@pytest.mark.parametrize("text", ["\0\0\n", "[]\n", '{"size": 1}\n'])
+def test_a_journal_that_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / JOURNAL).write_text(text, "utf-8")
+    with pytest.raises(TrainingError, match=r"journal.jsonl is damaged. Remove it"):
+        cache.Journal(tmp_path, DLIB)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"format": 1}', '{"format": 2}'])
 def test_an_index_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.json").write_text(text, "utf-8")
