@@ -56,7 +56,7 @@ def test_models_share_their_halves(shelf: Shelf) -> None:
     other = shelf.catalogue.load_pipeline("haar-net", threads=1)
     assert one is not other
     assert one._network is other._network
-    assert one._detector is other._detector
+    assert one._aligner.detector is other._aligner.detector
     assert one.model == "haar-net"
 
 
