@@ -151,6 +151,45 @@ def test_somebody_new_with_photos(portal: Portal, lfw: Lfw, tmp_path: Path) -> N
     expect(taken.first).to_be_visible()
 
 
+def test_what_somebody_else_wrote_meanwhile_stays(staff: Staff, seen: Any) -> None:
+    gallery = staff.make_gallery("People in two tabs")
+    person = add(staff, gallery, "Ada", notes="as it was")
+    portal = seen(gallery, f"/people/{person}")
+    portal.page.get_by_role("button", name="Edit").click()
+    dialog = portal.page.get_by_role("dialog", name=re.compile("Edit|Change"))
+    dialog.get_by_label("Name", exact=True).fill("Ada Lovelace")
+    staff.ok("PATCH", f"people/{person}", json={"notes": "written in another tab"})
+    dialog.get_by_role("button", name="Save").click()
+    portal.heading("Ada Lovelace")
+    assert staff.ok("GET", f"people/{person}")["notes"] == "written in another tab"
+
+
+def test_a_long_name_pushes_nobody_away(staff: Staff, seen: Any) -> None:
+    gallery = staff.make_gallery("People with long names")
+    add(staff, gallery, "Ada")
+    long = add(staff, gallery, 300 * "W")
+    add(staff, gallery, "Zoe")
+    portal = seen(gallery, "/people")
+    for card in (cards(portal).nth(number) for number in range(3)):
+        expect(card).to_be_in_viewport()
+    portal.go(f"/people/{long}")
+    portal.heading(300 * "W")
+    assert portal.page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_photos_on_their_way_are_not_left_unasked(staff: Staff, seen: Any, lfw: Lfw) -> None:
+    gallery = staff.make_gallery("People with many photos")
+    person = add(staff, gallery, "Ada")
+    portal = seen(gallery, f"/people/{person}")
+    photos = [lfw.path(name, 1) for name in lfw.people(30)]
+    portal.page.locator("input[type=file]").first.set_input_files(photos)
+    portal.page.get_by_role("link", name="Look up").click()
+    question = portal.page.get_by_role("dialog", name="Leave without saving?")
+    expect(question).to_contain_text("Photos are still being sent.")
+    question.get_by_role("button", name="Stay").click()
+    portal.heading("Ada")
+
+
 def test_choosing_among_several_faces(staff: Staff, seen: Any, test_data: Path) -> None:
     gallery = staff.make_gallery("People several")
     staff.ok("PATCH", f"galleries/{gallery}", json={"several_faces": "reject", "min_face": 20})

@@ -47,6 +47,32 @@ def test_a_session_that_ends_loses_nothing_of_the_page(open_portal: Open, stack:
     portal.heading("Reviews")
 
 
+def test_somebody_else_signs_in_where_a_session_ended(
+    open_portal: Open, stack: Stack, staff: Staff, gallery: str
+) -> None:
+    colleague = {"username": "colleague", "password": "a-long-word-for-a-colleague"}
+    staff.ok("POST", "users", json=colleague)
+    staff.ok(
+        "POST", "members", json={"gallery": gallery, "username": "colleague", "role": "viewer"}
+    )
+    mine = Staff(stack, "admin", stack.password)
+    portal = open_portal(mine)
+    portal.will_fail(401)
+    portal.go("/people")
+    portal.heading("People")
+    mine.ok("DELETE", "session")
+    mine.http.close()
+
+    portal.page.get_by_role("link", name="Reviews").click()
+    dialog = portal.page.get_by_role("dialog", name="Your session has ended")
+    dialog.get_by_label("User name").fill(colleague["username"])
+    dialog.get_by_label("Password", exact=True).fill(colleague["password"])
+    dialog.get_by_role("button", name="Sign in").click()
+    expect(portal.page.get_by_role("button", name="Account: colleague")).to_be_visible()
+    portal.heading("Look up")
+    expect(dialog).to_be_hidden()
+
+
 def test_signing_out(open_portal: Open, stack: Stack) -> None:
     mine = Staff(stack, "admin", stack.password)
     portal = open_portal(mine)

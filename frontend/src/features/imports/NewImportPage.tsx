@@ -17,7 +17,7 @@ import {
 import { notifications } from "@mantine/notifications";
 import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, http, type Schemas } from "../../shared/api/client";
 import { ErrorState, Forbidden, Loading, Page, useSentence } from "../../shared/ui/states";
@@ -376,6 +376,17 @@ function Submit({ wanted, allowed }: { wanted: Wanted; allowed: Allowed }) {
       ),
     onSuccess: (job) => void navigate({ to: "/imports/$job", params: { job } }),
   });
+  // The button knows of a job under way only once it is drawn again: a second click may be sooner.
+  const isAsked = useRef(false);
+  const submit = () => {
+    if (isAsked.current) return;
+    isAsked.current = true;
+    make.mutate(undefined, {
+      onSettled: () => {
+        isAsked.current = false;
+      },
+    });
+  };
   const lacks = missing(wanted);
   return (
     <Stack gap="xs">
@@ -385,7 +396,7 @@ function Submit({ wanted, allowed }: { wanted: Wanted; allowed: Allowed }) {
         </Alert>
       )}
       <Group>
-        <Button loading={make.isPending} disabled={lacks !== null} onClick={() => make.mutate()}>
+        <Button loading={make.isPending} disabled={lacks !== null} onClick={submit}>
           {wanted.source === "archive" ? t("form.submit_upload") : t("form.submit")}
         </Button>
         <Button variant="default" onClick={() => void navigate({ to: "/imports" })}>

@@ -1,13 +1,14 @@
 import { Alert, Button, Group, Modal, Stack, Table, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useQueryClient } from "@tanstack/react-query";
-import type { FormEvent } from "react";
+import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../shared/api/client";
+import { changed } from "../../shared/lib/changed";
 import { dateTime } from "../../shared/lib/format";
 import { Section } from "../../shared/ui/Section";
 import { useSentence } from "../../shared/ui/states";
-import { PersonFields, usePersonForm } from "./PersonFields";
+import { type Fields, PersonFields, usePersonForm } from "./PersonFields";
 import type { Person } from "./person";
 import { refreshPeople } from "./refresh";
 import { useRoleIn } from "./roles";
@@ -52,7 +53,13 @@ export function Details({ person }: { person: Person }) {
           {person.notes}
         </Text>
       )}
-      <Modal opened={isOpen} onClose={close} title={t("details.edit")} size="lg">
+      <Modal
+        opened={isOpen}
+        onClose={close}
+        closeOnClickOutside={false}
+        title={t("details.edit")}
+        size="lg"
+      >
         <EditForm person={person} close={close} />
       </Modal>
     </Section>
@@ -76,12 +83,14 @@ function EditForm({ person, close }: { person: Person; close: () => void }) {
   const { t } = useTranslation(TEXTS);
   const sentence = useSentence();
   const queries = useQueryClient();
-  const form = usePersonForm({
+  // As they were when the form was opened: what somebody else changes meanwhile stays.
+  const [begun] = useState<Fields>({
     name: person.name ?? "",
     external_id: person.external_id ?? "",
     notes: person.notes ?? "",
     metadata: person.metadata ?? {},
   });
+  const form = usePersonForm(begun);
   const change = api.useMutation("patch", "/api/v1/people/{id}");
 
   const submit = (event: FormEvent) => {
@@ -89,7 +98,7 @@ function EditForm({ person, close }: { person: Person; close: () => void }) {
     const fields = form.read();
     if (fields === undefined) return;
     change.mutate(
-      { params: { path: { id: person.id } }, body: fields },
+      { params: { path: { id: person.id } }, body: changed(begun, fields) },
       {
         onSuccess: async () => {
           close();

@@ -7,6 +7,7 @@ import { type FormEvent, useEffect, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api } from "../../shared/api/client";
 import { useSentence } from "../../shared/ui/states";
+import { Unsaved } from "../../shared/ui/Unsaved";
 import { useHere } from "../session/session";
 import { NO_FIELDS, PersonFields, usePersonForm } from "./PersonFields";
 import { refreshPeople } from "./refresh";
@@ -20,20 +21,29 @@ const SHOWN_FILES = 12;
 export function NewPerson() {
   const { t } = useTranslation(TEXTS);
   const [isOpen, { open, close }] = useDisclosure();
+  const [isBusy, setBusy] = useState(false);
   return (
     <>
       <Button size="xs" leftSection={<IconUserPlus size={16} aria-hidden />} onClick={open}>
         {t("new.title")}
       </Button>
-      <Modal opened={isOpen} onClose={close} title={t("new.title")} size="lg">
-        <NewPersonForm close={close} />
+      <Modal
+        opened={isOpen}
+        onClose={() => !isBusy && close()}
+        withCloseButton={!isBusy}
+        closeOnClickOutside={false}
+        title={t("new.title")}
+        size="lg"
+      >
+        <NewPersonForm close={close} setBusy={setBusy} />
       </Modal>
     </>
   );
 }
 
 /** Makes the person, then sends the photos, then leads to the person's page. */
-function NewPersonForm({ close }: { close: () => void }) {
+function NewPersonForm(props: { close: () => void; setBusy: (isBusy: boolean) => void }) {
+  const { close, setBusy } = props;
   const { t } = useTranslation(TEXTS);
   const sentence = useSentence();
   const navigate = useNavigate();
@@ -45,6 +55,7 @@ function NewPersonForm({ close }: { close: () => void }) {
   const uploads = useUploads(() => {});
   const made = create.data?.id;
   const { all, failed, isBusy } = uploads.progress;
+  useEffect(() => setBusy(isBusy), [isBusy, setBusy]);
 
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -71,6 +82,7 @@ function NewPersonForm({ close }: { close: () => void }) {
     return (
       <Stack>
         <Text size="sm">{t("new.made")}</Text>
+        {isBusy && <Unsaved text={t("photos.leaving")} />}
         <UploadList
           uploads={uploads.uploads}
           retry={(upload) => uploads.retry(made, upload)}

@@ -138,7 +138,7 @@ export function PeopleGrid(props: {
             style={{
               height: CARD_HEIGHT,
               transform: `translateY(${item.start}px)`,
-              gridTemplateColumns: `repeat(${columns}, 1fr)`,
+              gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`,
             }}
           >
             {Array.from({ length: columns }, (_, column) => {

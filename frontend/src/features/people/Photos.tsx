@@ -5,6 +5,7 @@ import { useState } from "react";
 import { useTranslation } from "react-i18next";
 import { Section } from "../../shared/ui/Section";
 import { Empty, ErrorState, Loading } from "../../shared/ui/states";
+import { Unsaved } from "../../shared/ui/Unsaved";
 import classes from "./Person.module.css";
 import { PhotoCard } from "./PhotoCard";
 import { PhotoDialog } from "./PhotoDialog";
@@ -46,6 +47,7 @@ export function Photos({ person }: { person: Person }) {
     <Section title={t("photos.title")}>
       <Stack gap="sm">
         {mayAdd && <DropPhotos add={(files) => uploads.add(person.id, files)} />}
+        {uploads.progress.isBusy && <Unsaved text={t("photos.leaving")} />}
         <UploadList
           uploads={uploads.uploads}
           retry={(upload) => uploads.retry(person.id, upload)}

@@ -19,7 +19,8 @@ import { getRouteApi } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { api, http } from "../../shared/api/client";
 import { Empty, ErrorState, Loading, useSentence } from "../../shared/ui/states";
-import { useHere } from "../session/session";
+import { Unsaved } from "../../shared/ui/Unsaved";
+import { type User, useHere } from "../session/session";
 import { Candidates, OtherPhotos, PersonLink, QualityTable, useName } from "./Beside";
 import { Compare } from "./Compare";
 import classes from "./Compare.module.css";
@@ -116,6 +117,7 @@ function Unsent({ work }: { work: Work }) {
   if (unsent.length === 0) return null;
   return (
     <Alert color="orange" role="alert">
+      <Unsaved text={t("sent.waiting", { count: unsent.length })} />
       <Group justify="space-between">
         <Text size="sm">{t("sent.waiting", { count: unsent.length })}</Text>
         <Group gap="xs">
@@ -170,6 +172,7 @@ function One({ review, work, help }: { review: Review; work: Work; help: () => v
   const [other, setOther] = useState<string | null>(null);
   const [seen, setSeen] = useState<string[]>([]);
   const assign = useAssign(review);
+  const { user } = useHere();
 
   const candidate = review.candidates[chosen] ?? review.candidates[0];
   const person = candidate?.person ?? null;
@@ -252,7 +255,7 @@ function One({ review, work, help }: { review: Review; work: Work; help: () => v
               loading={assign.isPending}
               rightSection={<Kbd>A</Kbd>}
             >
-              {t(review.assigned_to ? "unassign" : "assign")}
+              {t(isMine(review, user) ? "unassign" : "assign")}
             </Button>
             <Button
               size="xs"
@@ -309,16 +312,19 @@ function usePictures(review: Review, face: string | null, isWhole: boolean) {
   };
 }
 
+function isMine(review: Review, user: User): boolean {
+  return review.assigned_to === `user:${user.id}`;
+}
+
 function useAssign(review: Review) {
   const queries = useQueryClient();
   const sentence = useSentence();
   const { user } = useHere();
-  const isMine = review.assigned_to === `user:${user.id}`;
   return useMutation({
     mutationFn: () =>
       http.POST("/api/v1/reviews/{id}/assign", {
         params: { path: { id: review.id } },
-        body: { to: isMine ? null : "me" },
+        body: { to: isMine(review, user) ? null : "me" },
       }),
     onError: (error) => notifications.show({ color: "orange", message: sentence(error) }),
     onSettled: () => queries.invalidateQueries(),
@@ -327,6 +333,7 @@ function useAssign(review: Review) {
 
 function Notes({ review }: { review: Review }) {
   const { t } = useTexts();
+  const { user } = useHere();
   const isReopened = Boolean(review.undone_because) || review.opinions.length > 0;
   const reason = review.undone_because;
   return (
@@ -335,7 +342,9 @@ function Notes({ review }: { review: Review }) {
       {isReopened && (
         <Text size="sm">{reason ? t("reopened", { reason }) : t("reopened_plain")}</Text>
       )}
-      {review.assigned_to && <Text size="sm">{t("assigned")}</Text>}
+      {review.assigned_to && (
+        <Text size="sm">{t(isMine(review, user) ? "assigned" : "assigned_other")}</Text>
+      )}
     </>
   );
 }

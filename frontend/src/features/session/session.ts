@@ -32,8 +32,12 @@ export function useSignIn() {
     },
     onSuccess: async (session) => {
       const before = queries.getQueryData<Session>(KEY)?.user?.id;
-      // Somebody else's answers are not for whoever signs in now.
-      if (before !== undefined && before !== session.user?.id) queries.clear();
+      if (before !== undefined && before !== session.user?.id) {
+        // Somebody else's answers, and what they left undone, are not for whoever signs in now.
+        queries.clear();
+        window.location.assign("/");
+        return;
+      }
       queries.setQueryData(KEY, session);
       queries.setQueryData(ENDED, false);
       await queries.invalidateQueries({ predicate: (query) => query.queryKey !== KEY });

@@ -15,12 +15,13 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { useTranslation } from "react-i18next";
 import { api, http, type Schemas } from "../../shared/api/client";
+import { changed } from "../../shared/lib/changed";
 import { Confirmed } from "../../shared/ui/confirm";
 import { Section } from "../../shared/ui/Section";
 import { Empty, ErrorState, Loading } from "../../shared/ui/states";
 import { Unsaved } from "../../shared/ui/Unsaved";
 import { useHere } from "../session/session";
-import { changed, fieldError } from "./figures";
+import { fieldError } from "./figures";
 import { MakeGallery } from "./MakeGallery";
 import { Refusal } from "./parts";
 
@@ -67,7 +68,7 @@ export function GallerySettings() {
       )}
       {!isNowhere && found.isPending && <Loading lines={8} />}
       {found.isError && <ErrorState error={found.error} retry={found.refetch} />}
-      {found.data && <GalleryForm key={found.data.updated_at} gallery={found.data} />}
+      {found.data && <GalleryForm key={gallery.id} gallery={found.data} />}
       <MakeGallery opened={isMaking} close={close} />
     </Stack>
   );
@@ -77,8 +78,9 @@ function GalleryForm({ gallery }: { gallery: Gallery }) {
   const { t } = useTranslation(["settings", "common"]);
   const queries = useQueryClient();
   const save = api.useMutation("patch", "/api/v1/galleries/{id}");
-  const [fields, setFields] = useState(gallery);
-  const set = (more: Partial<Gallery>) => setFields((before) => ({ ...before, ...more }));
+  const [draft, setDraft] = useState<Partial<Gallery>>({});
+  const fields = { ...gallery, ...draft };
+  const set = (more: Partial<Gallery>) => setDraft((before) => ({ ...before, ...more }));
   const changes = changed(gallery, fields);
   const said = (field: string) => fieldError(save.error, field);
 
@@ -91,6 +93,7 @@ function GalleryForm({ gallery }: { gallery: Gallery }) {
           notifications.show({ message: t("gallery.saved") });
           await queries.invalidateQueries({ queryKey: ["get", "/api/v1/galleries/{id}"] });
           await queries.invalidateQueries({ queryKey: SESSION });
+          setDraft({});
         },
       },
     );

@@ -29,13 +29,6 @@ export function isOfFields(error: unknown, fields: readonly string[]): boolean {
   return said.length > 0 && said.every((field) => fields.includes(field));
 }
 
-/** What of `after` is another than in `before`. */
-export function changed<Fields extends object>(before: Fields, after: Fields): Partial<Fields> {
-  return Object.fromEntries(
-    Object.entries(after).filter(([name, value]) => value !== before[name as keyof Fields]),
-  ) as Partial<Fields>;
-}
-
 /** A model's figures by kind: TMR by the FMR it was measured at, the rest by name. */
 export function measured(figures: Record<string, number>): {
   accuracy: number | undefined;

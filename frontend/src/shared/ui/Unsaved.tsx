@@ -5,10 +5,10 @@ import { useTranslation } from "react-i18next";
 /**
  * Asks before changes that were not saved are left behind.
  *
- * Another page of the portal is held back until the dialog is answered; before the tab closes the
+ * `text` says what would be lost. Another page of the portal is held back until the dialog is answered; before the tab closes the
  * browser asks by itself.
  */
-export function Unsaved() {
+export function Unsaved({ text }: { text?: string }) {
   const { t } = useTranslation();
   const blocker = useBlocker({
     shouldBlockFn: () => true,
@@ -19,7 +19,7 @@ export function Unsaved() {
   return (
     <Modal opened={isOpen} onClose={() => blocker.reset?.()} title={t("unsaved.title")}>
       <Stack>
-        <Text size="sm">{t("unsaved.text")}</Text>
+        <Text size="sm">{text ?? t("unsaved.text")}</Text>
         <Group justify="flex-end">
           <Button variant="default" onClick={() => blocker.reset?.()} data-autofocus>
             {t("unsaved.stay")}

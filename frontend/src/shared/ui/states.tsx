@@ -10,6 +10,7 @@ export function useSentence(): (error: unknown) => string {
   const { t } = useTranslation();
   return (error) => {
     if (!(error instanceof ProblemError)) return t("state.crashed");
+    if (error.status === 401) return t("state.signed_out");
     if (error.code === "unreachable") return t("state.unreachable");
     if (error.code === "no_answer") return t("state.no_answer", { status: error.status });
     const fields = Object.entries(error.fields).map(([field, said]) => `${field}: ${said}`);
@@ -136,7 +137,7 @@ export function Page(props: {
     <Stack gap="md">
       <title>{`${props.title} · Likeness`}</title>
       <Group justify="space-between" gap="xs">
-        <Title order={1} size="h3">
+        <Title order={1} size="h3" miw={0} style={{ overflowWrap: "anywhere" }}>
           {props.heading ?? props.title}
         </Title>
         {props.actions && <Group gap="xs">{props.actions}</Group>}
