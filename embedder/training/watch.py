@@ -104,8 +104,10 @@ class Bar:
         )
 
     def epoch(self, row: Row) -> None:
-        """Print a line about the people held out."""
+        """Print a line about the people held out, where there are any."""
         named = [f"{name} {value:.4f}" for name, value in row.items() if name != "epoch"]
+        if not named:
+            return
         text = f"epoch {row['epoch']:.0f}, held out: {', '.join(named)}"
         self._progress.console.print(text, highlight=False, soft_wrap=True)
 
