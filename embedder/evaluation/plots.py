@@ -58,7 +58,7 @@ def verification(path: Path, results: Sequence[Verification]) -> None:
     for result in results:
         fmr, fnmr = _thinned(result.curve)
         det.plot(fmr, fnmr, label=result.model)
-    _label(det, "FMR", "FNMR")
+    name_axes(det, "FMR", "FNMR")
     det.set_title(f"All pairs of {results[0].photos:,} photos")
     for axes, result in zip(histograms, results, strict=True):
         _histogram(axes, result.comparisons)
@@ -77,7 +77,7 @@ def identification_curves(path: Path, results: Sequence[Identification]) -> None
             fpir, fnir = _thinned(searches.curve())
             colour = f"C{sizes.index(size)}"
             axes.plot(fpir, fnir, styles[way], color=colour, label=f"{size:,} people, {way}")
-        _label(axes, "FPIR", "FNIR", legend=False)
+        name_axes(axes, "FPIR", "FNIR", legend=False)
         axes.set_title(result.model)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     _save(figure, path)
@@ -94,7 +94,7 @@ def resolution(path: Path, results: Sequence[Resolution]) -> None:
         known = [(width, row.tmr) for width, row in rows if row.tmr is not None]
         tmr.plot([w for w, _ in known], [t for _, t in known], marker="o", label=result.model)
     for axes, name in ((accuracy, "accuracy"), (tmr, "TMR at FMR 1e-3")):
-        _label(axes, "width of the face, pixels", name)
+        name_axes(axes, "width of the face, pixels", name)
     _save(figure, path)
 
 
@@ -115,7 +115,7 @@ def error_versus_reject(path: Path, results: Sequence[ErrorVersusReject]) -> Non
             label=f"{result.model}, at random",
         )
     axes.set_ylim(bottom=0)
-    _label(axes, "photos left out, per cent", "FNMR at FMR 1e-3")
+    name_axes(axes, "photos left out, per cent", "FNMR at FMR 1e-3")
     _save(figure, path)
 
 
@@ -127,7 +127,7 @@ def detection(path: Path, results: Sequence[Detection]) -> None:
     rates.bar(at - 0.2, [100 * (1 - r.faces.rate) for r in results], 0.4, label="missed")
     rates.bar(at + 0.2, [100 * r.none.rate for r in results], 0.4, label="falsely detected")
     rates.set_xticks(at, names)
-    _label(rates, "detector", "pictures, per cent")
+    name_axes(rates, "detector", "pictures, per cent")
     times.bar(at, [1000 * r.faces.seconds / len(r.faces.pictures) for r in results])
     times.set_xticks(at, names)
     times.set_ylabel("ms an image")
@@ -163,7 +163,8 @@ def _logarithmic(axes: Axes, lowest: float) -> None:
     axes.set_ylim(_LOWEST_MISSES, 1)
 
 
-def _label(axes: Axes, x: str, y: str, *, legend: bool = True) -> None:
+def name_axes(axes: Axes, x: str, y: str, *, legend: bool = True) -> None:
+    """Name the axes, and draw a grid and a legend, as in every plot."""
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.grid(visible=True, which="major", alpha=0.4)
@@ -184,7 +185,7 @@ def _histogram(axes: Axes, comparisons: Comparisons) -> None:
     for values, weights, label in ((genuine, None, "genuine"), (impostor, counts, "impostor")):
         density, _ = np.histogram(values, edges, weights=weights, density=True)
         axes.stairs(density, edges, fill=True, alpha=0.5, label=label)
-    _label(axes, "score", "density")
+    name_axes(axes, "score", "density")
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -8,6 +8,7 @@ network computes in.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -130,7 +131,7 @@ class SoftmaxLoss(nn.Module):
         return functional.cross_entropy(logits, labels), logits.detach()
 
 
-class _MarginLoss(nn.Module):
+class _MarginLoss(nn.Module, ABC):
     """Softmax cross-entropy of s cos(theta_j), after the own person's cosine was made smaller.
 
     cos(theta_j) = W_j . x_i / (|W_j| |x_i|). The logits given for the accuracy have no margin: they
@@ -152,9 +153,9 @@ class _MarginLoss(nn.Module):
         logits = self.scale * torch.where(own, self.with_margin(cosines), cosines)
         return functional.cross_entropy(logits, labels), self.scale * cosines.detach()
 
+    @abstractmethod
     def with_margin(self, cosines: Tensor) -> Tensor:
         """The (N, C) cosines as they count for the own person."""
-        raise NotImplementedError
 
 
 class CosFaceLoss(_MarginLoss):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embedder.errors import TrainingError
+from embedder.evaluation.plots import name_axes
 from embedder.training.curves import Curves
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def losses(curves: Curves) -> bytes:
     for name in [name for name in curves.steps[0] if name not in known] if curves.steps else []:
         axes.plot(*_smoothed(curves.column("step"), curves.column(name)), label=name)
     axes.set_yscale("log")
-    _label(axes, "step", "loss")
+    name_axes(axes, "step", "loss")
     return _png(figure)
 
 
@@ -50,7 +51,7 @@ def rate(curves: Curves) -> bytes:
     """The learning rate by step."""
     figure, [axes] = _panels(1)
     axes.plot(curves.column("step"), curves.column("rate"))
-    _label(axes, "step", "learning rate", legend=False)
+    name_axes(axes, "step", "learning rate", legend=False)
     return _png(figure)
 
 
@@ -69,7 +70,7 @@ def accuracy(curves: Curves) -> bytes:
     trained = _by_epoch(curves, "accuracy")
     if trained:
         axes.plot(list(trained), list(trained.values()), "--", label="training photos, by name")
-    _label(axes, "epoch", "accuracy")
+    name_axes(axes, "epoch", "accuracy")
     return _png(figure)
 
 
@@ -82,7 +83,7 @@ def histograms(scores: Mapping[str, tuple[Floats, Floats]]) -> bytes:
             density, _ = np.histogram(values, edges, density=True)
             axes.stairs(density, edges, fill=True, alpha=0.5, label=label)
         axes.set_title(name)
-        _label(axes, "score", "density")
+        name_axes(axes, "score", "density")
     return _png(figure)
 
 
@@ -113,14 +114,6 @@ def _panels(count: int, *, height: float = _PANEL[1]) -> tuple[Figure, list[Axes
 
     figure = Figure(figsize=(_PANEL[0] * count, height), layout="constrained")
     return figure, [figure.add_subplot(1, count, place + 1) for place in range(count)]
-
-
-def _label(axes: Axes, x: str, y: str, *, legend: bool = True) -> None:
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.grid(visible=True, which="major", alpha=0.4)
-    if legend:
-        axes.legend(fontsize="small")
 
 
 def _smoothed(steps: Sequence[float], values: Sequence[float]) -> tuple[Floats, Floats]:

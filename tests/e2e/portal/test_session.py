@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.e2e.stack import Stack
 
@@ -29,7 +29,8 @@ def test_a_wrong_password_and_then_the_right_one(open_portal: Open, stack: Stack
     portal.heading("People")
 
 
-def test_a_session_that_ends_loses_nothing_of_the_page(open_portal: Open, stack: Stack) -> None:
+def ended(open_portal: Open, stack: Stack) -> tuple[Portal, Locator]:
+    """The administrator's window, whose session has just ended, and the dialog that says so."""
     mine = Staff(stack, "admin", stack.password)
     portal = open_portal(mine)
     portal.will_fail(401)
@@ -37,9 +38,12 @@ def test_a_session_that_ends_loses_nothing_of_the_page(open_portal: Open, stack:
     portal.heading("People")
     mine.ok("DELETE", "session")
     mine.http.close()
-
     portal.page.get_by_role("link", name="Reviews").click()
-    dialog = portal.page.get_by_role("dialog", name="Your session has ended")
+    return portal, portal.page.get_by_role("dialog", name="Your session has ended")
+
+
+def test_a_session_that_ends_loses_nothing_of_the_page(open_portal: Open, stack: Stack) -> None:
+    portal, dialog = ended(open_portal, stack)
     expect(dialog).to_be_visible()
     dialog.get_by_label("Password", exact=True).fill(stack.password)
     dialog.get_by_role("button", name="Sign in").click()
@@ -55,16 +59,7 @@ def test_somebody_else_signs_in_where_a_session_ended(
     staff.ok(
         "POST", "members", json={"gallery": gallery, "username": "colleague", "role": "viewer"}
     )
-    mine = Staff(stack, "admin", stack.password)
-    portal = open_portal(mine)
-    portal.will_fail(401)
-    portal.go("/people")
-    portal.heading("People")
-    mine.ok("DELETE", "session")
-    mine.http.close()
-
-    portal.page.get_by_role("link", name="Reviews").click()
-    dialog = portal.page.get_by_role("dialog", name="Your session has ended")
+    portal, dialog = ended(open_portal, stack)
     dialog.get_by_label("User name").fill(colleague["username"])
     dialog.get_by_label("Password", exact=True).fill(colleague["password"])
     dialog.get_by_role("button", name="Sign in").click()

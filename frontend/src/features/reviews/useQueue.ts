@@ -101,13 +101,6 @@ function useSending(show: (review: Review) => void) {
   // One after the other, so that undoing follows what it undoes.
   const last = useRef<Promise<void>>(Promise.resolve());
 
-  useEffect(() => {
-    if (unsent.length === 0) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [unsent]);
-
   const refresh = () =>
     queries.invalidateQueries({
       predicate: ({ queryKey }) => String(queryKey[1]).startsWith("/api/v1/reviews"),
