@@ -147,7 +147,7 @@ def _split(
 
 
 def labelled(photos: Photos, people: Rows) -> Any:
-    from thresholds.measuring import Labelled
+    from embedder.calibration import Labelled
     from thresholds.sources import Source
 
     numbers = np.full(photos.count, -1)
@@ -263,7 +263,7 @@ def simulated(photos: Photos) -> list[dict[str, Any]]:
 
     By the default model: that drawn templates lie as real ones do was tried for it alone.
     """
-    from thresholds.measuring import measure
+    from embedder.calibration.measuring import measure
     from thresholds.searching import threshold
 
     everybody = labelled(photos, np.arange(photos.count)).labelled

@@ -256,10 +256,10 @@ def _photos_in_turn(trial: Trial, enrolled: Rows, strange: Rows, found: Found) -
 
 
 def _one_after_another(trial: Trial, who: int, rows: Rows, wrong: Rows, found: Found) -> None:
+    from embedder.calibration import MOST_PHOTOS
     from enrolment.fitting import Fitting
     from enrolment.fusion import makeups, refresh_template
     from thresholds.selectors import verification_standard
-    from vectors.sizes import MOST_PHOTOS
 
     person = trial.person(rows[:1], str(who))
     for count, (row, others) in enumerate(zip(rows[1:].tolist(), wrong, strict=True), start=1):
@@ -353,11 +353,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tables: dict[str, list[Row]] = {"twice": [], "first": [], "photos": [], "seconds": []}
     with installation(options.models_dir):
         from accounts.actors import system
-        from thresholds.packaged import packaged
-        from thresholds.services import bring_packaged
+        from thresholds.services import bring_recorded
 
-        bring_packaged(system("benchmark"))
-        known = {each.model for each in packaged()}
+        known = {each.model for each in bring_recorded(system("benchmark"))}
         for model in options.models.split(","):
             photos = embedded(model, options.images, options.cache)
             for own in (True, False) if model in known else (True,):

@@ -84,3 +84,7 @@ class DivergedError(TrainingError):
 
 class TrainingStoppedError(TrainingError):
     """The user stopped a training; the message says how far it was."""
+
+
+class TooFewPeopleError(EmbedderError):
+    """There are too few people with several photos to calibrate with."""

@@ -4,6 +4,7 @@ import logging
 from uuid import UUID
 
 from accounts import sign_in
+from accounts.actors import system
 from common.idempotency import forget_old
 from common.queue import (
     ADMIT_PEOPLE,
@@ -26,6 +27,7 @@ from imports import jobs
 from imports.uploads import give_up_abandoned, remove_old_uploads
 from operations.services import forget_lost_workers, note_sweep
 from photos.services import release_expired, remove_orphan_files
+from thresholds.services import bring_recorded
 from vectors.errors import CollectionMissing, IndexUnavailable
 from vectors.growth import grow, outgrown
 from vectors.recall import measure_again, placements_to_measure
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 def sweep() -> None:
     """Send again what waits: a message may be lost with its worker or its broker."""
     note_sweep()
+    bring_recorded(system("sweep"))
     if release_expired():
         enqueue(PROCESS_PHOTOS, [])
     if batches.release_expired():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from embedder.catalogue.catalogue import Broken, Catalogue, Model
 from embedder.catalogue.manifest import DETECTION, EMBEDDING, File, Manifest
-from embedder.catalogue.records import record_evaluation
+from embedder.catalogue.records import record_calibration, record_evaluation
 from embedder.detectors.base import Detector
 from embedder.networks.base import Network
 from embedder.pipeline import Pipeline
@@ -25,6 +25,7 @@ __all__ = [
     "load_network",
     "load_pipeline",
     "models",
+    "record_calibration",
     "record_evaluation",
 ]
 

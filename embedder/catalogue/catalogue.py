@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from embedder.calibration import Calibration
 from embedder.catalogue import files, loading
 from embedder.catalogue.manifest import DETECTION, EMBEDDING, Manifest, read
 from embedder.detectors.base import Detector
@@ -41,6 +42,11 @@ class Model:
         """A SHA-256 that changes with whatever changes the templates."""
         both = self.detector.fingerprint + self.network.fingerprint
         return sha256(both.encode()).hexdigest()
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The one that the network's manifest carries for this detector."""
+        return dict(self.network.calibrations).get(self.detector.name)
 
 
 class Catalogue:

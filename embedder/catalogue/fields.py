@@ -116,6 +116,14 @@ class Fields:
         checked = [self._checked_numbers(name, each, _PAIR, rule) for each in value]
         return tuple((x, y) for x, y in checked)
 
+    def rows(self, name: str, rows: int, count: int) -> tuple[tuple[float, ...], ...]:
+        """So many lists of so many numbers each."""
+        rule = f"{rows} lists of {count} numbers each"
+        value: list[Any] = self._take(name, list, rule)
+        if len(value) != rows or not all(isinstance(row, list) for row in value):
+            raise self.wrong(name, f"is a list of {len(value)}", f"Write {rule}.")
+        return tuple(self._checked_numbers(name, row, count, rule) for row in value)
+
     def figures(self) -> tuple[tuple[str, float], ...]:
         """All that is left, each a number."""
         names = self.names()

@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from embedder.calibration import Calibration
+from embedder.catalogue import calibrations
 from embedder.catalogue.fields import Fields
 from embedder.errors import ManifestError
 from embedder.networks.architectures import ARCHITECTURES
@@ -58,7 +60,8 @@ class Manifest:
     """A detector or a network of the catalogue; docs/adr/0011-catalogue.md explains the fields.
 
     `recipe` is there for networks of the engine `onnx` alone, `architecture` for those of `torch`:
-    the others know it by themselves. `evaluation` holds what was measured, by detector.
+    the others know it by themselves. `evaluation` holds what was measured, by detector, and
+    `calibrations` the error rates by score that thresholds follow from.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Manifest:
     recipe: Recipe | None = None
     architecture: str = ""
     evaluation: tuple[tuple[str, Figures], ...] = ()
+    calibrations: tuple[tuple[str, Calibration], ...] = ()
 
     @property
     def dimension(self) -> int | None:
@@ -142,6 +146,7 @@ def _manifest(fields: Fields, path: Path) -> Manifest:
         recipe=_recipe(fields) if engine == ONNX else None,
         architecture=fields.one_of("architecture", tuple(ARCHITECTURES)) if engine == TORCH else "",
         evaluation=_evaluation(fields),
+        calibrations=_calibrations(fields) if task == EMBEDDING else (),
     )
     fields.finish()
     if engine == TORCH and len(manifest.files) != 1:
@@ -255,5 +260,12 @@ def _points(fields: Fields, name: str, size: int) -> Points:
 def _evaluation(fields: Fields) -> tuple[tuple[str, Figures], ...]:
     table = fields.table("evaluation", optional=True)
     found = tuple((name, table.table(name).figures()) for name in table.names())
+    table.finish()
+    return found
+
+
+def _calibrations(fields: Fields) -> tuple[tuple[str, Calibration], ...]:
+    table = fields.table("calibration", optional=True)
+    found = tuple((name, calibrations.parse(table.table(name))) for name in table.names())
     table.finish()
     return found

@@ -7,9 +7,11 @@ import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from embedder.calibration import Calibration
+from embedder.catalogue import calibrations
 from embedder.catalogue.catalogue import Catalogue
 from embedder.catalogue.manifest import DETECTORS, read
 from embedder.errors import ManifestError
@@ -29,11 +31,27 @@ def record_evaluation(
     """
     path = (catalogue or Catalogue()).manifest(name).origin
     _check(path, detector, figures)
+    lines = [f"{key} = {float(value)!r}" for key, value in figures.items()]
+    return _record(path, f"[evaluation.{detector}]", lines)
+
+
+def record_calibration(
+    name: str, calibration: Calibration, *, catalogue: Catalogue | None = None
+) -> Path:
+    """Write a model's table `[calibration.DETECTOR]` into the manifest of its network.
+
+    An older table of that detector is replaced; all else stays as it is. Returns the manifest's
+    path. Raises UnknownModelError, and ManifestError when it can't be written.
+    """
+    model = (catalogue or Catalogue()).model(name)
+    header = f"[calibration.{model.detector.name}]"
+    return _record(model.network.origin, header, calibrations.lines(calibration))
+
+
+def _record(path: Path, header: str, lines: Sequence[str]) -> Path:
     try:
-        kept = _without(path.read_text("utf-8"), f"[evaluation.{detector}]").rstrip("\n")
-        lines = [f"{key} = {float(value)!r}" for key, value in figures.items()]
-        text = "\n".join([kept, "", f"[evaluation.{detector}]", *lines, ""])
-        write_manifest(path, text)
+        kept = _without(path.read_text("utf-8"), header).rstrip("\n")
+        write_manifest(path, "\n".join([kept, "", header, *lines, ""]))
     except OSError as error:
         raise ManifestError(
             f"{path} can't be written: {error.strerror}. Run this as a user who may write there."

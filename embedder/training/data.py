@@ -107,7 +107,9 @@ def divide(cache: Cache, options: DataOptions, *, size: int, seed: int) -> Divis
         people = {photo.parent.name for pair in pairs for photo in (pair.first, pair.second)}
     else:
         people = _drawn_people(usable, options.share, seed)
-        pairs = tuple(draw_pairs([e for e in usable if e.person in people], seed))
+        drawn = [entry for entry in usable if entry.person in people]
+        photos = [Path(entry.photo) for entry in drawn]
+        pairs = tuple(draw_pairs(photos, [entry.person for entry in drawn], seed))
     train = [entry for entry in usable if entry.person not in people]
     kept = _with_photos(train, options.min_photos)
     _check_people(cache, train, kept, options.min_photos)
@@ -151,23 +153,26 @@ def _drawn_people(entries: Sequence[Entry], share: float, seed: int) -> set[str]
     return set(chosen)
 
 
-def draw_pairs(entries: Sequence[Entry], seed: int) -> Iterator[Pair]:
-    """Genuine pairs of people, and as many impostor pairs, in folds without a person in common."""
+def draw_pairs(photos: Sequence[Path], people: Sequence[str], seed: int) -> Iterator[Pair]:
+    """Genuine pairs of people, and as many impostor pairs, in folds without a person in common.
+
+    `people` are those of the photos, one by one.
+    """
     random = np.random.default_rng((seed, 3))
-    photos: dict[str, list[Path]] = {}
-    for entry in entries:
-        photos.setdefault(entry.person, []).append(Path(entry.photo))
-    several = [person for person, theirs in photos.items() if len(theirs) > 1]
+    photos_of: dict[str, list[Path]] = {}
+    for photo, person in zip(photos, people, strict=True):
+        photos_of.setdefault(person, []).append(photo)
+    several = [person for person, theirs in photos_of.items() if len(theirs) > 1]
     folds = max(2, min(_FOLDS, len(several) // 2))
     # People with two photos are dealt out first, so that each fold has its genuine pairs.
-    dealt = [*random.permutation(several), *(p for p in photos if len(photos[p]) == 1)]
+    dealt = [*random.permutation(several), *(p for p in photos_of if len(photos_of[p]) == 1)]
     for fold in range(folds):
         members = [str(person) for person in dealt[fold::folds]]
-        genuine = [pair for person in members for pair in _genuine(photos[person], random)]
+        genuine = [pair for person in members for pair in _genuine(photos_of[person], random)]
         yield from (Pair(one, other, genuine=True, fold=fold) for one, other in genuine)
         for _ in genuine if len(members) > 1 else ():
             a, b = random.choice(len(members), 2, replace=False)
-            one, other = (photos[members[each]] for each in (a, b))
+            one, other = (photos_of[members[each]] for each in (a, b))
             first, second = one[random.integers(len(one))], other[random.integers(len(other))]
             yield Pair(first, second, genuine=False, fold=fold)
 

@@ -13,15 +13,17 @@ from collections.abc import Collection as Names
 from hashlib import sha256
 from pathlib import Path
 
-from embedder.catalogue import Catalogue, Manifest, record_evaluation
+from embedder.calibration import Labelled, calibrate
+from embedder.catalogue import Catalogue, Manifest, record_calibration, record_evaluation
 from embedder.catalogue.manifest import DETECTION, DETECTORS, NETWORKS, check_name
 from embedder.catalogue.records import write_manifest
-from embedder.errors import DimensionError, TrainingError
+from embedder.errors import DimensionError, TooFewPeopleError, TrainingError
 from embedder.evaluation import report, verification
 from embedder.evaluation.collection import Collection, Pair, read_pairs, read_people
 from embedder.evaluation.faces import FaceReader
 from embedder.networks.torch_network import TorchNetwork, write_weights
 from embedder.training import checkpoints
+from embedder.training.data import draw_pairs
 from embedder.types import TEMPLATE_DIM
 
 DEFAULT_LICENCE = "private"
@@ -117,31 +119,43 @@ def _manifest(facts: dict[str, str], architecture: str, path: Path, *, mirrored:
 
 
 def measure(
-    catalogue: Catalogue, name: str, detector: str, collection: Collection, pairs: list[Pair]
-) -> verification.Verification:
-    """Measure a network on photos and pairs, and record the figures in its manifest.
+    catalogue: Catalogue, model: str, collection: Collection, pairs: list[Pair], source: str
+) -> list[str]:
+    """Evaluate and calibrate a model, and record both in its network's manifest; lines about both.
 
-    Raises EvaluationError when they have no genuine or no impostor pair; all that
+    `source`: in words, what the calibration is made from. With too few people for one a line says
+    so. Raises EvaluationError when there is no genuine or no impostor pair; all that
     `Catalogue.load_pipeline` raises; OSError.
     """
-    pipeline = catalogue.load_pipeline(f"{detector}-{name}", threads=1)
-    with report.progress(pipeline.model, len(collection.photos)) as advance:
+    pipeline = catalogue.load_pipeline(model, threads=1)
+    with report.progress(model, len(collection.photos)) as advance:
         reader = FaceReader(pipeline, advance=advance)
         result = verification.evaluate(reader, collection, pairs)
-    record_evaluation(name, detector, result.figures(), catalogue=catalogue)
-    return result
+    both = catalogue.model(model)
+    record_evaluation(both.network.name, both.detector.name, result.figures(), catalogue=catalogue)
+    # What the reader has read it knows.
+    labelled = Labelled.of(reader.read(collection.photos), collection.person_indexes())
+    try:
+        found = calibrate(labelled, source)
+    except TooFewPeopleError as error:
+        return [_measured(result), f"It has no calibration yet. {error}"]
+    record_calibration(model, found, catalogue=catalogue)
+    return [_measured(result), "Its calibration, on the same people, goes along with it."]
 
 
 def held_out_of(
-    collection: Collection, pairs: list[Pair], trained_on: Names[str]
+    collection: Collection, pairs: list[Pair] | None, trained_on: Names[str]
 ) -> tuple[Collection, list[Pair]]:
     """The photos and pairs of people that nothing was trained on; folds are counted anew.
 
-    Raises TrainingError when pairs of fewer than two folds are left.
+    Without pairs some are drawn. Raises TrainingError when those of fewer than two folds are left.
     """
     seen = set(trained_on)
     both = zip(collection.photos, collection.people, strict=True)
     left = [(photo, person) for photo, person in both if person not in seen]
+    others = Collection([photo for photo, _ in left], [person for _, person in left])
+    if pairs is None:
+        pairs = list(draw_pairs(others.photos, others.people, seed=0))
     kept = [p for p in pairs if not {p.first.parent.name, p.second.parent.name} & seen]
     folds = {fold: place for place, fold in enumerate(sorted({pair.fold for pair in kept}))}
     if len(folds) < 2:  # noqa: PLR2004 - a fold's threshold comes from the others
@@ -149,8 +163,7 @@ def held_out_of(
             f"Of {len(pairs)} pairs {len(kept)} show only people that the network was not trained "
             f"on, in {len(folds)} folds. Measure on pairs of other people, in two folds or more."
         )
-    renumbered = [Pair(p.first, p.second, p.genuine, folds[p.fold]) for p in kept]
-    return Collection([photo for photo, _ in left], [person for _, person in left]), renumbered
+    return others, [Pair(p.first, p.second, p.genuine, folds[p.fold]) for p in kept]
 
 
 def run_export(options: argparse.Namespace) -> list[str]:
@@ -168,19 +181,22 @@ def run_export(options: argparse.Namespace) -> list[str]:
         mirrored=not options.once,
     )
     lines = [f"{manifest.files[0].path} and {manifest.origin.name} are in {catalogue.folder}."]
+    model = f"{options.detector}-{options.name}"
     if held_out is not None:
-        found = Catalogue(options.models)
-        lines.append(_measured(measure(found, options.name, options.detector, *held_out)))
-    return lines + _what_next(f"{options.detector}-{options.name}")
+        source = f"people it was not trained on, folder {options.images.name}"
+        lines += measure(Catalogue(options.models), model, *held_out, source)
+    found = Catalogue(options.models).model(model).calibration
+    return lines + _what_next(model, is_calibrated=found is not None)
 
 
 def _held_out(options: argparse.Namespace) -> tuple[Collection, list[Pair]] | None:
-    if (options.images is None) != (options.pairs is None):
-        raise TrainingError("Give both --images and --pairs to measure the network, or neither.")
     if options.images is None:
+        if options.pairs is not None:
+            raise TrainingError("--pairs are pairs of photos. Give --images, where they lie, too.")
         return None
-    photos, pairs = read_people(options.images), read_pairs(options.pairs, options.images)
-    return held_out_of(photos, pairs, checkpoints.load(options.checkpoint).people)
+    pairs = read_pairs(options.pairs, options.images) if options.pairs else None
+    trained_on = checkpoints.load(options.checkpoint).people
+    return held_out_of(read_people(options.images), pairs, trained_on)
 
 
 def _measured(result: verification.Verification) -> str:
@@ -193,11 +209,12 @@ def _measured(result: verification.Verification) -> str:
     )
 
 
-def _what_next(model: str) -> list[str]:
+def _what_next(model: str, *, is_calibrated: bool) -> list[str]:
+    calibration = f"  manage.py calibrate --images FOLDER --model {model}   # from other people"
     return [
         "",
         "To use it:",
-        f"  manage.py calibrate --images FOLDER --model {model}   # thresholds, from other people",
+        *([] if is_calibrated else [calibration]),
         f"  manage.py models use {model} --gallery SLUG   # in a gallery there is",
         f"  manage.py models use {model}   # in new galleries",
     ]

@@ -20,9 +20,14 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="embed a face once, not its mirror image too: twice as fast, misses more",
     )
     export.add_argument(
-        "--images", type=Path, metavar="FOLDER", help="measure on its people not trained on"
+        "--images",
+        type=Path,
+        metavar="FOLDER",
+        help="evaluate and calibrate on its people not trained on",
     )
-    export.add_argument("--pairs", type=Path, metavar="FILE", help="their pairs, in LFW's format")
+    export.add_argument(
+        "--pairs", type=Path, metavar="FILE", help="their pairs, in LFW's format (drawn)"
+    )
     export.add_argument("--detector", default="mtcnn", help="whose landmarks to measure with")
     export.add_argument("--models", type=Path, metavar="FOLDER", help="default: the models folder")
     export.set_defaults(command=_run)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from embedder.calibration import MOST_PHOTOS
 from embedder.types import Template
 from people.models import Gallery, Person
 from photos.models import Face, Photo, PhotoState
@@ -17,7 +18,6 @@ from reviews.models import Kind
 from reviews.services import Question, Resembling, open_review
 from thresholds.models import Misfits
 from thresholds.selectors import Verifying, policy_of, verification_standard
-from vectors.sizes import MOST_PHOTOS
 
 from .fusion import Makeup
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property, lru_cache
 from uuid import UUID
 
-from vectors.sizes import MOST_PHOTOS
+from embedder.calibration import MOST_PHOTOS
 
 from . import searching
 from .searching import Curves, MakeUp

@@ -23,7 +23,7 @@ ScoreField: TypeAlias = "models.FloatField[float | None, float | None]"
 class Calibration(PublicModel):
     """Error rates of a model by score, as measured on labelled faces. Never changed.
 
-    `curves` holds figures only (thresholds/curves.py), by the number of photos in a template.
+    `curves` holds figures only (embedder/calibration/curves.py), by photos in a template.
     """
 
     model = models.CharField(max_length=MODEL_LENGTH)

@@ -13,7 +13,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from .curves import RATES, SHARES, Curve, Floats
+from embedder.calibration.curves import RATES, SHARES, Curve, Floats
+
 from .searching import Curves, MakeUp, at_size, size
 
 # Scores are drawn in steps that are whole multiples of telemetry's, about so many of them.

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .curves import Curve, curve
+from embedder.calibration.curves import Curve, curve
 
 Curves = Mapping[int, Curve]
 # How many templates of k photos; the last k stands for itself and more.

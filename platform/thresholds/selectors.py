@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from embedder.calibration import MOST_PHOTOS
+from embedder.calibration.curves import Curve
 from people.models import Gallery
 from vectors.selectors import make_up
-from vectors.sizes import MOST_PHOTOS
 
-from .curves import Curve
 from .deciding import Limits, Standard
 from .models import Calibration, Policy
 from .plotting import Plot, plot

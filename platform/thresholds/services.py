@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from accounts.actors import Actor
 from audit.services import record
 from common.errors import Unprocessable
+from embedder import calibration as measuring
+from embedder.catalogue import record_calibration
+from embedder.errors import TooFewPeopleError
 from people.access import require, require_site_admin
+from people.catalogue import catalogue
 from people.locks import lock_gallery
 from people.models import Gallery, KnownModel, Role
 
-from .measuring import TooFewError, measure
 from .models import Calibration, Duplicates, Policy
-from .packaged import Packaged, packaged
 from .selectors import policy_of
 from .sources import Source
 
@@ -42,40 +44,42 @@ def calibrate(
     source: Source,
     *,
     gallery: Gallery | None = None,
+    record_it: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Calibration:
     """Measure a model's error rates, and keep them as its newest calibration.
 
     Galleries whose policy names none follow it at once: all of the model, or `gallery` alone.
+    With `record_it` the network's manifest carries it from then on, too.
 
     Raises:
         Forbidden: not for a site administrator.
         TooFew: fewer than 50 people with two photos.
+        ManifestError: the manifest can't be written; nothing is kept.
     """
     require_site_admin(actor)
     try:
-        measured = measure(source.labelled, progress=progress)
-    except TooFewError as error:
+        found = measuring.calibrate(source.labelled, source.words, progress=progress)
+    except TooFewPeopleError as error:
         raise TooFew(str(error)) from error
-    return _keep(
-        actor,
-        Calibration(
-            model=model,
-            gallery=gallery,
-            source=source.words,
-            made_by=str(actor),
-            people=len(source.labelled.missed),
-            photos=len(source.labelled.people) + int(source.labelled.missed.sum()),
-            comparisons={
-                str(k): {
-                    "people": each.people,
-                    "genuine": each.genuine,
-                    "strangers": each.strangers,
-                }
-                for k, each in measured.items()
-            },
-            curves={str(k): each.curve.as_json() for k, each in measured.items()},
-        ),
+    if record_it:
+        record_calibration(model, found, catalogue=catalogue())
+    return _keep(actor, _row(found, model, gallery=gallery, made_by=str(actor)))
+
+
+def _row(
+    found: measuring.Calibration, model: str, *, gallery: Gallery | None = None, made_by: str
+) -> Calibration:
+    return Calibration(
+        public_id=found.id,
+        model=model,
+        gallery=gallery,
+        source=found.source,
+        made_by=made_by,
+        people=found.people,
+        photos=found.photos,
+        comparisons=found.counts(),
+        curves=found.curves(),
     )
 
 
@@ -98,23 +102,26 @@ def _keep(actor: Actor, calibration: Calibration) -> Calibration:
     return calibration
 
 
-def bring_packaged(actor: Actor) -> list[Calibration]:
-    """Keep the calibrations that come with the package, once each. At every start."""
+def bring_recorded(actor: Actor, only: str = "") -> list[Calibration]:
+    """Keep the calibrations that manifests carry, of all models or of one alone, once each.
+
+    At every start, by `models use`, and by the clock: a network may be brought at any time.
+    """
     known = set(Calibration.objects.values_list("public_id", flat=True))
-    return [_keep(actor, _row(each)) for each in packaged() if each.public_id not in known]
+    carried = [
+        _row(found, model.name, made_by="manifest")
+        for model in catalogue().pairs()
+        if only in {"", model.name}
+        if (found := model.calibration) and found.id not in known
+    ]
+    return [kept for row in carried if (kept := _kept_once(actor, row))]
 
 
-def _row(each: Packaged) -> Calibration:
-    return Calibration(
-        public_id=each.public_id,
-        model=each.model,
-        source=each.source,
-        made_by="package",
-        people=each.people,
-        photos=each.photos,
-        comparisons=each.comparisons,
-        curves=each.curves,
-    )
+def _kept_once(actor: Actor, row: Calibration) -> Calibration | None:
+    try:
+        return _keep(actor, row)
+    except IntegrityError:
+        return None  # another process has brought it, or brings it the next time
 
 
 @transaction.atomic

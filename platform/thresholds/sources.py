@@ -9,14 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from django.db.models import Count
 
+from embedder.calibration import Labelled, check_enough
 from embedder.evaluation.collection import read_people
 from embedder.evaluation.faces import FaceReader
 from people.models import Gallery
 from photos.models import Face
 from vectors.codec import decode_many
 from vectors.models import PersonTemplate
-
-from .measuring import Labelled, check_enough
 
 # Enough for the tail, and for the memory of one process: templates of 512 bytes, and comparisons
 # of each person with each photo.
@@ -39,7 +38,7 @@ def from_folder(
     """The photos under `folder`/<person>/; those without a face count as misses.
 
     Raises:
-        EvaluationError: there are none. EvaluationInterruptedError: Ctrl-C. TooFewError: no
+        EvaluationError: there are none. EvaluationInterruptedError: Ctrl-C. TooFewPeopleError: no
             calibration could come of so few; that is said before any is embedded.
         OSError: a photo can't be read.
     """
@@ -54,9 +53,7 @@ def from_folder(
         progress(done, len(collection.photos))
 
     faces = reader(advance).read(collection.photos)
-    missed = np.bincount(people[~faces.acquired], minlength=int(people.max()) + 1)
-    labelled = Labelled(faces.templates[faces.acquired], people[faces.acquired], missed)
-    return Source(labelled, f"labelled photos, folder {folder.name}")
+    return Source(Labelled.of(faces, people), f"labelled photos, folder {folder.name}")
 
 
 def from_gallery(gallery: Gallery) -> Source:

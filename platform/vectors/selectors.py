@@ -10,6 +10,7 @@ from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Least
 from django.utils import timezone
 
+from embedder.calibration import MOST_PHOTOS
 from people.models import Gallery
 
 from . import generations, indexes, milvus, queries
@@ -28,7 +29,7 @@ from .models import (
 )
 from .outbox import live, not_loading
 from .queries import Place, Stored
-from .sizes import MOST_PHOTOS, Sizes
+from .sizes import Sizes
 
 # How many hits to ask the index for beyond those wanted: some turn out to be gone or of inactive
 # people, and a quantised index has them in a slightly wrong order.

@@ -7,9 +7,6 @@ from time import monotonic
 SMALL = 1_000
 PEOPLE_A_SECOND = 10_000
 LONGEST = 30.0  # seconds
-# Templates of more photos are counted with these: strangers' scores hardly change any more.
-MOST_PHOTOS = 4
-
 
 # How many templates were made of so many photos.
 MakeUp = Mapping[int, int]

@@ -6,12 +6,22 @@ import math
 import shutil
 from hashlib import sha256
 from pathlib import Path
+from uuid import uuid4
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedder.catalogue import DETECTION, EMBEDDING, Catalogue, record_evaluation
+from embedder.calibration import MOST_PHOTOS, Calibration
+from embedder.calibration.curves import RATES, SHARES
+from embedder.catalogue import (
+    DETECTION,
+    EMBEDDING,
+    Catalogue,
+    record_calibration,
+    record_evaluation,
+)
 from embedder.catalogue.catalogue import PACKAGED
 from embedder.catalogue.manifest import read
 from embedder.errors import (
@@ -284,6 +294,59 @@ def test_what_is_no_figure_changes_nothing(shelf: Shelf) -> None:
         with pytest.raises(ManifestError):
             record_evaluation("net", detector, figures, catalogue=shelf.catalogue)
     assert (shelf.folder / "net.toml").read_text() == before
+
+
+def a_calibration(source: str = "somebody's photos") -> Calibration:
+    return Calibration(
+        id=uuid4(),
+        source=source,
+        people=60,
+        photos=150,
+        comparisons=tuple((60, 90 + k, 7_000) for k in range(MOST_PHOTOS)),
+        strangers=(tuple(np.linspace(-1, 1.2, len(RATES)).round(6).tolist()),) * MOST_PHOTOS,
+        genuine=(tuple(np.linspace(0.5, 1, len(SHARES)).round(6).tolist()),) * MOST_PHOTOS,
+    )
+
+
+@pytest.mark.parametrize("source", ["ours", 'a "quoted" \\ one', "José, 2026"])
+def test_a_calibration_comes_back_as_it_was_written(shelf: Shelf, source: str) -> None:
+    shelf.made()
+    before = shelf.catalogue.manifest("net")
+    record_evaluation("net", "yunet", {"accuracy": 0.9}, catalogue=shelf.catalogue)
+    kept, replaced = a_calibration(), a_calibration(source)
+    for model, calibration in (
+        ("mtcnn-net", a_calibration()),
+        ("yunet-net", kept),
+        ("mtcnn-net", replaced),
+    ):
+        record_calibration(model, calibration, catalogue=shelf.catalogue)
+    after = shelf.catalogue.manifest("net")
+    assert dict(after.calibrations) == {"mtcnn": replaced, "yunet": kept}
+    assert after.figures("yunet") == {"accuracy": 0.9}
+    assert after.fingerprint == before.fingerprint
+    assert shelf.catalogue.model("haar-net").calibration is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("id", '"ours"', "id is 'ours'. Write a UUID."),
+        ("source", f'"{"x" * 201}"', "source has 201 letters. Use at most 200."),
+        ("people", "0", "people is 0. Write a whole number from 1"),
+        ("comparisons", "[[1, 2, 3]]", "comparisons is a list of 1. Write 4 lists of 3 numbers"),
+        ("strangers", "[1, 2, 3, 4]", "strangers is a list of 4. Write 4 lists of 113 numbers"),
+        ("genuine", "[[0.5], [], [], []]", "genuine is [0.5]. Write 4 lists of 201 numbers each."),
+        ("more", "1", "more is an unknown field."),
+    ],
+)
+def test_what_is_no_calibration_is_refused(
+    shelf: Shelf, field: str, value: str, reason: str
+) -> None:
+    shelf.made()
+    path = record_calibration("mtcnn-net", a_calibration(), catalogue=shelf.catalogue)
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(f"{field} =")]
+    path.write_text("\n".join([*lines, f"{field} = {value}", ""]))
+    assert broken(shelf).startswith(f"net.toml [calibration] [mtcnn]: {reason}")
 
 
 def test_the_guides_manifest_is_one(shelf: Shelf) -> None:

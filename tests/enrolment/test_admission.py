@@ -21,7 +21,7 @@ from tests.enrolment.people import admitted, alike, let_in
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, unit
 from tests.fixtures import enrol, settle
 from thresholds.selectors import limits
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 from vectors.errors import IndexUnavailable
 from vectors.models import PersonTemplate
 from vectors.services import store_template, touch_templates
@@ -35,7 +35,7 @@ def gallery(gallery: Gallery) -> Gallery:
     """One in which photos of one person are always seen to be alike."""
     Gallery.objects.filter(pk=gallery.pk).update(several_faces="central", min_face=60)
     gallery.refresh_from_db()
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     update_policy(SYSTEM, gallery, review_fpir=0.5, match_fpir=0.1)
     return gallery
 

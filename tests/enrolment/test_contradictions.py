@@ -26,7 +26,7 @@ from tests import factories
 from tests.conftest import Lfw
 from tests.factories import SYSTEM, PersonFactory, face, unit
 from tests.fixtures import Client, enrol, process, settle, upload
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 from vectors.codec import encode
 from vectors.models import PersonTemplate
 from vectors.services import store_template
@@ -41,7 +41,7 @@ WHO, OTHER = "Donald_Rumsfeld", "Vladimir_Putin"
 def gallery(gallery: Gallery) -> Gallery:
     Gallery.objects.filter(pk=gallery.pk).update(several_faces="central", min_face=60)
     gallery.refresh_from_db()
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     return gallery
 
 

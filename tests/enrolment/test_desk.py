@@ -19,7 +19,7 @@ from tests.embedder.pictures import saved, scene
 from tests.factories import SYSTEM
 from tests.fixtures import Client, files, process, upload
 from thresholds.models import Calibration
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 from vectors.errors import IndexUnavailable
 from vectors.generations import ensure_active_index
 
@@ -33,7 +33,7 @@ WHO, OTHER = "Donald_Rumsfeld", "Vladimir_Putin"
 def gallery(gallery: Gallery) -> Gallery:
     Gallery.objects.filter(pk=gallery.pk).update(several_faces="central", min_face=60)
     gallery.refresh_from_db()
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     update_policy(SYSTEM, gallery, review_fpir=0.5, match_fpir=0.1)
     ensure_active_index(gallery)
     let_in(gallery)

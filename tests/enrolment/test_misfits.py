@@ -14,7 +14,7 @@ from tests import factories
 from tests.conftest import Lfw
 from tests.factories import SYSTEM, PersonFactory
 from tests.fixtures import enrol, process, store
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 from vectors.models import PersonTemplate
 
 from .people import counting, vectors
@@ -27,7 +27,7 @@ WHO, OTHER = "Donald_Rumsfeld", "Vladimir_Putin"
 def gallery(gallery: Gallery) -> Gallery:
     Gallery.objects.filter(pk=gallery.pk).update(several_faces="central", min_face=60)
     gallery.refresh_from_db()
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     update_policy(SYSTEM, gallery, duplicates="allow")
     return gallery
 

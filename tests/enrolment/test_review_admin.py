@@ -21,7 +21,7 @@ from tests.factories import SYSTEM, GalleryFactory, PersonFactory, UserFactory
 from tests.fixtures import enrol, rows
 from tests.identification.logged import log
 from tests.pages import acts, queries, signed_in, told
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 
 from .people import with_photos
 
@@ -401,7 +401,7 @@ def test_a_photo_that_does_not_fit(
     browser: Client, gallery: Gallery, person: Person, lfw: Lfw
 ) -> None:
     Gallery.objects.filter(pk=gallery.pk).update(several_faces="central", min_face=60)
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     update_policy(SYSTEM, gallery, duplicates="allow")
     person.gallery.refresh_from_db()
     right, wrong = enrol(person, lfw.bytes("Donald_Rumsfeld", 1), lfw.bytes("Vladimir_Putin", 1))

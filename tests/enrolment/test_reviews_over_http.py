@@ -16,7 +16,7 @@ from people.models import Gallery, Held, Person, Role
 from reviews.models import Opinion, Review, Verdict
 from tests.factories import SYSTEM, GalleryFactory, MembershipFactory, PersonFactory, actor, unit
 from tests.fixtures import Client, settle
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 from vectors.models import PersonTemplate
 from vectors.selectors import search
 from vectors.services import store_template
@@ -29,7 +29,7 @@ REVIEWS = "/api/v1/reviews"
 
 @pytest.fixture
 def gallery(gallery: Gallery) -> Gallery:
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     return gallery
 
 

@@ -14,7 +14,7 @@ from people.models import Gallery, Role
 from tests.conftest import Lfw
 from tests.factories import SYSTEM, PersonFactory
 from tests.fixtures import Client, enrol, settle, upload
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "indexed")]
 WHO = "Donald_Rumsfeld"
@@ -27,7 +27,7 @@ def gallery(gallery: Gallery, lfw: Lfw) -> Gallery:
     gallery.refresh_from_db()
     enrol(PersonFactory(gallery=gallery, name=WHO), lfw.bytes(WHO, 1))
     settle(gallery)
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     update_policy(SYSTEM, gallery, match_score=1.0, review_score=1.0, reason="a test")
     return gallery
 

@@ -35,7 +35,7 @@ from tests.embedder.pictures import saved, scene
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, UserFactory
 from tests.fixtures import Client, enrol, files, settle, store, upload
 from tests.sets import about_the_embedded
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 from vectors import milvus
 from vectors.errors import CollectionMissing, IndexUnavailable
 from vectors.generations import refill
@@ -67,7 +67,7 @@ def gallery(gallery: Gallery, lfw: Lfw, media: Path) -> Gallery:
         person = PersonFactory(gallery=gallery, name=name, external_id=f"id of {name}")
         enrol(person, lfw.bytes(name, 1), lfw.bytes(name, 2))
     settle(gallery)
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     return gallery
 
 

@@ -16,7 +16,7 @@ from tests.factories import SYSTEM, PersonFactory, bulk_templates
 from tests.fixtures import Client, enrol, settle, upload
 from tests.worse import blurred
 from thresholds.models import Calibration
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 from vectors import selectors
 from vectors.generations import ensure_active_index
 from vectors.models import PersonTemplate
@@ -35,7 +35,7 @@ def gallery(gallery: Gallery, lfw: Lfw) -> Gallery:
     for name in PEOPLE:
         enrol(PersonFactory(gallery=gallery, name=name), *(lfw.bytes(name, n) for n in range(1, 5)))
     settle(gallery)
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     return gallery
 
 

@@ -21,7 +21,7 @@ from tests.conftest import Lfw
 from tests.enrolment.people import let_in
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory
 from tests.fixtures import Client, enrol, settle, upload
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "indexed")]
 PEOPLE = ("Donald_Rumsfeld", "Vladimir_Putin")
@@ -35,7 +35,7 @@ def gallery(gallery: Gallery, lfw: Lfw) -> Gallery:
     for name in PEOPLE:
         enrol(PersonFactory(gallery=gallery, name=name), lfw.bytes(name, 1))
     settle(gallery)
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     update_policy(
         SYSTEM, gallery, doubtful="queue", match_score=1.0, review_score=0.9, reason="a test"
     )

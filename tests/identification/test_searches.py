@@ -19,7 +19,7 @@ from tests.conftest import Lfw
 from tests.enrolment.people import let_in
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory
 from tests.fixtures import Client, enrol, settle, upload
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("media", "indexed")]
 WHO = "Donald_Rumsfeld"
@@ -31,7 +31,7 @@ def gallery(gallery: Gallery, lfw: Lfw) -> Gallery:
     gallery.refresh_from_db()
     enrol(PersonFactory(gallery=gallery, name="=Somebody"), lfw.bytes(WHO, 1), lfw.bytes(WHO, 2))
     settle(gallery)
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     return gallery
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
+from embedder.errors import TooFewPeopleError
 from embedder.evaluation.faces import FaceReader
 from people.models import Gallery
 from tests.conftest import Lfw
+from tests.embedder.shelf import Shelf
 from tests.factories import GalleryFactory
-from thresholds import services
 from thresholds.management.commands import calibrate
 from thresholds.models import Calibration
 from thresholds.sources import from_folder
@@ -51,7 +50,8 @@ def folder(tmp_path: Path, lfw: Lfw) -> Path:
         (("--gallery", "nobody"), "There is no gallery with the slug 'nobody'."),
         (("--gallery", "g", "--model", "m"), "A gallery has its own model. Leave --model out."),
         (("--gallery", "g", "--cache", "c"), "templates are stored already. Leave --cache out."),
-        (("--gallery", "g", "--write", "nowhere/c.json"), "There is no folder nowhere to write"),
+        (("--gallery", "g", "--record"), "what counts for all. --record goes with --images."),
+        (("--recorded", "--record"), "--record goes with --images."),
         (("--gallery", "g"), f"^{FEW}0.$"),
         (("--images", ".", "--model", "m"), "There is no model 'm'."),
     ],
@@ -77,7 +77,7 @@ def test_too_few_people_are_said_before_a_photo_is_embedded(tmp_path: Path) -> N
 
     with pytest.raises(CommandError, match=f"^{FEW}1.$"):
         run("--images", tmp_path)
-    with pytest.raises(calibrate.TooFewError):
+    with pytest.raises(TooFewPeopleError):
         from_folder(tmp_path, reader, lambda *_: None)
 
 
@@ -115,18 +115,41 @@ def test_stopped_while_comparing_nothing_is_kept(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(services, "measure", stopped)
+        patch.setattr("embedder.calibration.calibration.measure", stopped)
         with pytest.raises(KeyboardInterrupt):
             run("--gallery", gallery.slug)
     assert not Calibration.objects.exists()
 
 
-def test_a_gallery_is_calibrated_and_written_down(gallery: Gallery, tmp_path: Path) -> None:
+def test_a_gallery_is_calibrated(gallery: Gallery) -> None:
     crowded(gallery)
-    said = run("--gallery", gallery.slug, "--write", tmp_path / "figures.json")
+    said = run("--gallery", gallery.slug)
     made = Calibration.objects.get()
     assert (made.gallery, made.people, made.photos) == (gallery, 60, 120)
     assert f"{made} from people of the gallery {gallery.slug}: 60 people, 120 photos." in said
-    written = json.loads((tmp_path / "figures.json").read_text())
-    assert (written["id"], written["people"]) == (str(made.public_id), 60)
-    assert np.isfinite(written["curves"]["1"]["strangers"]).all()
+
+
+def test_a_manifest_carries_it_wherever_it_goes(tmp_path: Path, lfw: Lfw, settings: Any) -> None:
+    shelf = Shelf(tmp_path / "models")
+    shelf.mobilefacenet()
+    settings.MODELS_DIR = shelf.folder
+    photos = tmp_path / "photos"
+    for name in lfw.people(60):
+        (photos / name).mkdir(parents=True)
+        for number in (1, 2):
+            (photos / name / f"{number}.jpg").write_bytes(lfw.bytes(name) + b" " * number)
+    said = run("--images", photos, "--model", "mtcnn-mobilefacenet", "--record")
+    made = Calibration.objects.get()
+    assert f"{made} from labelled photos, folder photos: 60 people, 120 photos." in said
+    carried = shelf.catalogue.model("mtcnn-mobilefacenet").calibration
+    assert carried is not None
+    assert (carried.id, carried.people, carried.photos) == (made.public_id, 60, 120)
+    assert run("--recorded").count("mtcnn-dlib-resnet v1 from LFW") == 1
+
+    Calibration.objects.all().delete()  # another installation, with the same manifest
+    assert "mtcnn-mobilefacenet v1 from labelled photos" in run("--recorded")
+    brought = Calibration.objects.get(model="mtcnn-mobilefacenet")
+    assert (brought.public_id, brought.curves) == (made.public_id, made.curves)
+    assert run("--recorded", "--model", "mtcnn-mobilefacenet") == ""
+    said = run("--recorded", "--model", "haar-mobilefacenet")
+    assert "no calibration of haar-mobilefacenet yet: searches give scores and decide" in said

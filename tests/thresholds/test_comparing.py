@@ -9,12 +9,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from embedder.calibration.curves import RATES, SHARES, curve
 from people.models import Gallery
 from tests.factories import SYSTEM, GalleryFactory
 from tests.identification.logged import crowd
 from tests.thresholds.test_policies import calibration
 from thresholds.comparing import model_outlooks, verdict
-from thresholds.curves import RATES, SHARES, curve
 from thresholds.models import Calibration
 from thresholds.selectors import outlooks, policy_of
 from thresholds.services import update_policy

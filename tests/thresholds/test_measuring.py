@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thresholds.measuring import Labelled, TooFewError, measure
+from embedder.calibration.measuring import Labelled, measure
+from embedder.errors import TooFewPeopleError
 from thresholds.searching import threshold
 
 
@@ -46,9 +47,9 @@ def test_photos_without_a_face_are_misses() -> None:
 
 
 def test_too_few_people_are_refused() -> None:
-    with pytest.raises(TooFewError, match="50 people with two photos or more; here are 20"):
+    with pytest.raises(TooFewPeopleError, match="50 people with two photos or more; here are 20"):
         measure(population(20, 2))
-    with pytest.raises(TooFewError, match="here are 0"):
+    with pytest.raises(TooFewPeopleError, match="here are 0"):
         measure(population(200, 1))
 
 

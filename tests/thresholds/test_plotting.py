@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from embedder.calibration.curves import RATES, SHARES, Curve, curve
+from embedder.catalogue import Catalogue
 from thresholds import searching
-from thresholds.curves import RATES, SHARES, Curve, curve
-from thresholds.packaged import packaged
 from thresholds.plotting import plot
 from thresholds.searching import Curves
 
@@ -17,8 +17,9 @@ MIX = {1: 300, 2: 100}
 @pytest.fixture(scope="module")
 def curves() -> Curves:
     """Of the calibration that comes with the package."""
-    (found,) = packaged()
-    return {int(k): Curve.from_json(figures) for k, figures in found.curves.items()}
+    found = Catalogue().model("mtcnn-dlib-resnet").calibration
+    assert found is not None
+    return {int(k): Curve.from_json(figures) for k, figures in found.curves().items()}
 
 
 def test_the_bins_hold_nearly_all_comparisons(curves: Curves) -> None:

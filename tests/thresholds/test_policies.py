@@ -10,15 +10,16 @@ from rest_framework.test import APIClient
 
 from audit.models import AuditEntry
 from common.errors import Forbidden
+from embedder.calibration.curves import RATES, SHARES, curve
+from embedder.catalogue import Catalogue
 from people.models import Gallery, Role
 from tests import factories
 from tests.factories import SYSTEM, GalleryFactory, PersonFactory, face, template
-from thresholds.curves import RATES, SHARES, curve
 from thresholds.models import Calibration, Policy
-from thresholds.packaged import packaged
 from thresholds.selectors import calibration_of, limits, policy_of
-from thresholds.services import BadPolicy, bring_packaged, calibrate, update_policy
+from thresholds.services import BadPolicy, bring_recorded, calibrate, update_policy
 from thresholds.sources import from_gallery
+from workers import maintenance
 
 pytestmark = pytest.mark.django_db
 
@@ -37,11 +38,24 @@ def calibration(model: str, shift: float = 0.0, **fields: Any) -> Calibration:
     )
 
 
-def test_the_packaged_ones_are_brought_once() -> None:
-    brought = bring_packaged(SYSTEM)
+def test_those_that_manifests_carry_are_brought_once() -> None:
+    brought = bring_recorded(SYSTEM)
     assert [each.model for each in brought] == ["mtcnn-dlib-resnet"]
-    assert bring_packaged(SYSTEM) == []
-    assert Calibration.objects.count() == len(packaged()) == 1
+    assert bring_recorded(SYSTEM) == []
+    carried = Catalogue().model("mtcnn-dlib-resnet").calibration
+    assert carried is not None
+    kept = Calibration.objects.get()
+    assert (kept.public_id, kept.source, kept.made_by) == (carried.id, carried.source, "manifest")
+    assert (kept.people, kept.photos, kept.comparisons) == (1_453, 3_318, carried.counts())
+    assert kept.curves["4"]["genuine"] == list(carried.genuine[3])
+
+
+def test_the_sweep_brings_them_and_only_new_ones() -> None:
+    maintenance.sweep()
+    kept = Calibration.objects.get()
+    maintenance.sweep()
+    assert Calibration.objects.get() == kept
+    assert AuditEntry.objects.filter(action="thresholds.calibrate").count() == 1
 
 
 def test_a_gallery_s_own_comes_before_a_newer_one_of_its_model(gallery: Gallery) -> None:

@@ -17,7 +17,7 @@ from tests.identification.logged import crowd
 from tests.pages import signed_in, told
 from thresholds.models import Calibration, Policy
 from thresholds.selectors import outlooks, policy_of
-from thresholds.services import bring_packaged, update_policy
+from thresholds.services import bring_recorded, update_policy
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/thresholds/policy/"
@@ -30,7 +30,7 @@ def browser(site_admin: User) -> Client:
 
 @pytest.fixture
 def gallery(gallery: Gallery) -> Gallery:
-    bring_packaged(SYSTEM)
+    bring_recorded(SYSTEM)
     crowd(gallery, 40)
     return gallery
 

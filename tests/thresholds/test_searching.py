@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embedder.calibration.curves import RATES, SHARES, Curve, curve
 from thresholds import searching
-from thresholds.curves import RATES, SHARES, Curve, curve
 from thresholds.deciding import Decision, Limits, Standard
 
 # Strangers' scores are a normal's, people's own ones another; the more photos, the higher both.

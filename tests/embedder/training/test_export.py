@@ -195,12 +195,37 @@ def test_the_command_exports_measures_and_says_what_comes_next(
     assert lines[1].startswith(
         f"On 6 people that it was not trained on: accuracy {figures['accuracy']:.4f} +- "
     )
+    assert lines[2].startswith("It has no calibration yet. A calibration needs 50 people")
     assert "  manage.py models use mtcnn-ours --gallery SLUG   # in a gallery there is" in lines
     # The same again: the name is taken, and nothing changes.
     before = (models / "ours.toml").read_bytes()
     assert main(arguments) == 2
     assert "The name 'ours' is taken" in capsys.readouterr().err
     assert (models / "ours.toml").read_bytes() == before
+
+
+def test_a_calibration_goes_along_where_there_are_people_for_it(
+    tmp_path: Path, models: Path, lfw: Lfw, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = [name for name in lfw.people(900) if lfw.path(name, 2).is_file()][:60]
+    for name in people:
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in (1, 2):
+            photo = lfw.path(name, number)
+            (tmp_path / "photos" / name / photo.name).write_bytes(photo.read_bytes())
+    path = checkpoint(tmp_path, "dlib-resnet", people=people[:4])
+    # Without pairs some are drawn.
+    arguments = ["export", str(path), "--name", "ours", "--models", str(models)]
+    assert main([*arguments, "--images", str(tmp_path / "photos")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("On 56 people that it was not trained on: accuracy ")
+    assert lines[2] == "Its calibration, on the same people, goes along with it."
+    assert not any("calibrate" in line for line in lines)
+    carried = Catalogue(models).model("mtcnn-ours").calibration
+    assert carried is not None
+    assert (carried.people, carried.photos) == (56, 112)
+    assert carried.source == "people it was not trained on, folder photos"
+    assert Catalogue(models).broken == []
 
 
 def test_what_can_not_be_measured_on_is_said_before_anything_is_written(
@@ -212,8 +237,8 @@ def test_what_can_not_be_measured_on_is_said_before_anything_is_written(
     images, pairs = small
     path = checkpoint(tmp_path, people=[each.name for each in images.iterdir()])
     arguments = ["export", str(path), "--name", "ours", "--models", str(models)]
-    assert main([*arguments, "--images", str(images)]) == 2
-    assert "Give both --images and --pairs" in capsys.readouterr().err
+    assert main([*arguments, "--pairs", str(pairs)]) == 2
+    assert "Give --images, where they lie, too." in capsys.readouterr().err
     assert main([*arguments, "--images", str(images), "--pairs", str(pairs)]) == 2
     assert "Of 18 pairs 0 show only people" in capsys.readouterr().err
     assert main([*arguments, "--detector", "eyes"]) == 2

@@ -12,7 +12,7 @@ from enrolment.ledger import replay
 from enrolment.ledger_file import LedgerError
 from people.models import Gallery
 from people.services import create_gallery
-from thresholds.services import bring_packaged
+from thresholds.services import bring_recorded
 from vectors.generations import ensure_active_index
 
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
             password = create_first_administrator(actor)
             if not Gallery.objects.exists():
                 create_gallery(actor, name="Main", slug="main")
-        bring_packaged(actor)
+        bring_recorded(actor)
         for gallery in Gallery.objects.filter(active_index=None):
             ensure_active_index(gallery)
         if password is not None:

@@ -99,6 +99,7 @@ class Command(BaseCommand):
         self.stdout.write(
             self.style.SUCCESS(f"New galleries get {name}. Those there are keep theirs.")
         )
+        self._bring_calibration(name)
 
     def _use_in(self, slug: str, name: str, *, wait: bool) -> None:
         """Change a gallery's model: its index is built anew from templates of the other one."""
@@ -115,6 +116,11 @@ class Command(BaseCommand):
         # By name: this room lies below the one with the indexes.
         rebuild = ["rebuild", "--gallery", slug, "--model", name, *([] if wait else ["--no-wait"])]
         call_command("vectors", *rebuild, stdout=self.stdout)
+        self._bring_calibration(name)
+
+    def _bring_calibration(self, name: str) -> None:
+        """What the manifest carries, so that searches end in decisions from the first on."""
+        call_command("calibrate", "--recorded", "--model", name, stdout=self.stdout)
 
 
 def _named(found: Catalogue, name: str) -> list[Manifest]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
@@ -18,17 +17,16 @@ from accounts.actors import system
 from common.console import console_of
 from common.database import require_database
 from common.errors import Problem
+from embedder.calibration import MOST_PHOTOS
 from embedder.errors import EmbedderError, EvaluationInterruptedError
 from embedder.evaluation.faces import FaceReader
 from people.catalogue import catalogue, default_model, installed_model
 from people.models import Gallery
 from thresholds import searching
-from thresholds.measuring import TooFewError
 from thresholds.models import Calibration, Policy
 from thresholds.selectors import curves_of
-from thresholds.services import calibrate
+from thresholds.services import bring_recorded, calibrate
 from thresholds.sources import Source, from_folder, from_gallery
-from vectors.sizes import MOST_PHOTOS
 
 HELP = "Measure a model's error rates on labelled photos; thresholds follow from them."
 
@@ -40,28 +38,41 @@ class Command(BaseCommand):
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument("--images", type=Path, help="a folder with a folder for each person")
         which.add_argument("--gallery", help="a gallery's own people, and for it alone (its slug)")
-        parser.add_argument("--model", default="", help="with --images; default: of new galleries")
+        which.add_argument("--recorded", action="store_true", help="take over what manifests carry")
+        parser.add_argument(
+            "--model", default="", help="default: that of new galleries; of --recorded: all"
+        )
         parser.add_argument("--cache", type=Path, help="with --images: keeps templates of photos")
         parser.add_argument("--source", default="", help="what it is made from, in words")
-        parser.add_argument("--write", type=Path, help="write the calibration to a JSON file, too")
+        parser.add_argument(
+            "--record",
+            action="store_true",
+            help="with --images: write it into the network's manifest, too; it goes wherever that "
+            "goes",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         require_database()
         _check(options)
         console = console_of(self.stdout)
         try:
-            calibration = self._calibrated(options, console)
+            calibrations = (
+                bring_recorded(system("command-line"), options["model"])
+                if options["recorded"]
+                else [self._calibrated(options, console)]
+            )
         except EvaluationInterruptedError as error:
             kept = "The cache keeps" if options["cache"] else "--cache FOLDER would keep"
             said = f"{error} {kept} them. Nothing is calibrated."
             raise CommandError(said, returncode=130) from error
-        except (Problem, EmbedderError, TooFewError) as error:
+        except (Problem, EmbedderError) as error:
             raise CommandError(getattr(error, "detail", str(error))) from error
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}.") from error
-        if options["write"]:
-            options["write"].write_text(as_text(calibration), encoding="utf-8")
-        _print(console, calibration)
+        for calibration in calibrations:
+            _print(console, calibration)
+        if options["recorded"] and options["model"]:
+            _warn(console, options["model"])
 
     def _calibrated(self, options: dict[str, Any], console: Console) -> Calibration:
         gallery = _gallery(options["gallery"]) if options["gallery"] else None
@@ -75,6 +86,7 @@ class Command(BaseCommand):
                 model,
                 source,
                 gallery=gallery,
+                record_it=options["record"],
                 progress=lambda done: show(done, MOST_PHOTOS),
             )
 
@@ -85,8 +97,8 @@ def _check(options: dict[str, Any]) -> None:
         raise CommandError("A gallery has its own model. Leave --model out.")
     if options["gallery"] and options["cache"]:
         raise CommandError("A gallery's templates are stored already. Leave --cache out.")
-    if options["write"] and not options["write"].absolute().parent.is_dir():
-        raise CommandError(f"There is no folder {options['write'].parent} to write to.")
+    if options["record"] and not options["images"]:
+        raise CommandError("A manifest carries what counts for all. --record goes with --images.")
 
 
 def _gallery(slug: str) -> Gallery:
@@ -129,18 +141,15 @@ class _bar:  # noqa: N801 - a context manager in the role of a function
         self._progress.stop()
 
 
-def as_text(calibration: Calibration) -> str:
-    """A calibration as the package keeps those that come with it."""
-    figures = {
-        "id": str(calibration.public_id),
-        "model": calibration.model,
-        "source": calibration.source,
-        "people": calibration.people,
-        "photos": calibration.photos,
-        "comparisons": calibration.comparisons,
-        "curves": calibration.curves,
-    }
-    return json.dumps(figures, separators=(",", ":")) + "\n"
+def _warn(console: Console, model: str) -> None:
+    """Say what a model without a calibration does."""
+    if not Calibration.objects.filter(model=model).exists():
+        console.print(
+            f"There is no calibration of {model} yet: searches give scores and decide nothing. "
+            f"Measure one: manage.py calibrate --images FOLDER --model {model}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _print(console: Console, calibration: Calibration) -> None:

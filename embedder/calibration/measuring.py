@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vectors.sizes import MOST_PHOTOS
+from embedder.calibration.curves import MOST_PHOTOS, RATES, SHARES, Curve, curve
+from embedder.calibration.tail import fit
+from embedder.errors import TooFewPeopleError
 
-from .curves import RATES, SHARES, Curve, curve
-from .tail import fit
+if TYPE_CHECKING:
+    from embedder.evaluation.faces import Faces
 
 Floats = NDArray[np.float64]
 Templates = NDArray[np.float32]
@@ -39,10 +42,6 @@ _BINS = 2 * _STEPS + 1
 _BLOCK = 4_000_000
 
 
-class TooFewError(Exception):
-    """There is too little to calibrate with."""
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
     """(n, 128) unit templates of (n,) people, 0 to P - 1; `missed` (P,) photos without a face."""
@@ -50,6 +49,13 @@ class Labelled:
     templates: Templates
     people: People
     missed: People
+
+    @classmethod
+    def of(cls, faces: Faces, people: People) -> Labelled:
+        """The faces of photos of (n,) people; photos without one are missed."""
+        count = int(people.max()) + 1
+        missed = np.bincount(people[~faces.acquired], minlength=count)
+        return cls(faces.templates[faces.acquired], people[faces.acquired], missed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def measure(
     Where fewer than LEAST_PEOPLE have enough photos, the curve of the number before it stands in.
 
     Raises:
-        TooFewError: fewer than LEAST_PEOPLE people have two photos.
+        TooFewPeopleError: fewer than LEAST_PEOPLE people have two photos.
     """
     random = np.random.default_rng(seed)
     found: dict[int, Measured] = {}
@@ -120,11 +126,11 @@ def check_enough(people: People) -> None:
     """Whether photos of these people, (n,), can make a calibration.
 
     Raises:
-        TooFewError: they can't.
+        TooFewPeopleError: they can't.
     """
     several = _with_more(people, 1)
     if several < LEAST_PEOPLE:
-        raise TooFewError(
+        raise TooFewPeopleError(
             f"A calibration needs {LEAST_PEOPLE} people with two photos or more; here are "
             f"{several}."
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thresholds.tail import fit
+from embedder.calibration.tail import fit
 
 
 @pytest.mark.parametrize("shape", [-0.4, -0.1, 0.0])

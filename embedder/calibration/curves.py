@@ -21,6 +21,8 @@ _LOG_RATES: Floats = np.log(RATES)
 # Shares of genuine comparisons whose scores a curve keeps.
 SHARES: Floats = np.linspace(0, 1, 201)
 DIGITS = 6
+# Templates of more photos are counted with these: strangers' scores hardly change any more.
+MOST_PHOTOS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
