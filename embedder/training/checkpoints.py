@@ -24,6 +24,12 @@ FORMAT = 1
 SUFFIX = ".pt"
 LAST = f"last{SUFFIX}"
 
+
+def of_epoch(epoch: int) -> str:
+    """What the checkpoint of an epoch is called where it is kept."""
+    return f"epoch-{epoch}{SUFFIX}"
+
+
 _KEYS = frozenset(
     {
         "architecture", "dimension", "dropout", "configuration", "model", "ema", "loss",

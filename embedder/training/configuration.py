@@ -125,7 +125,8 @@ class RunOptions:
     photos_each: 0 draws photos, k draws people and k photos of each, as triplets need it. ema: how
     much of the average of the weights stays at each step, 0 for no average. workers: processes
     that prepare photos, 0 for none but this. threads: of the arithmetic, 0 for one a core.
-    checkpoint_steps: a checkpoint after so many steps too, 0 for one after each epoch alone.
+    checkpoint_steps: a checkpoint after so many steps too, 0 for one after each epoch alone. keep:
+    that of every so many epochs stays under a name of its own, 0 for the last alone.
     """
 
     epochs: int
@@ -137,6 +138,7 @@ class RunOptions:
     workers: int = 1
     threads: int = 0
     checkpoint_steps: int = 0
+    keep: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,7 @@ class Configuration:
 
 # What may differ when a training is resumed: it changes nothing of what is computed.
 _FREE = {("training", "workers"), ("training", "threads"), ("training", "checkpoint_steps"),
-         ("data", "memory_mb")}  # fmt: skip
+         ("training", "keep"), ("data", "memory_mb")}  # fmt: skip
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
@@ -340,6 +342,7 @@ def _training(table: Fields) -> RunOptions:
         table.whole("workers", low=0, high=1024, default=normal.workers),
         table.whole("threads", low=0, high=4096, default=normal.threads),
         table.whole("checkpoint_steps", low=0, high=_MOST, default=normal.checkpoint_steps),
+        table.whole("keep", low=0, high=_MOST, default=normal.keep),
     )
 
 

@@ -231,6 +231,9 @@ def _finish_epoch(training: Training, measure: Measure, watchers: Sequence[Watch
     for watcher in watchers:
         watcher.epoch(row)
     save(training)
+    keep = training.configuration.training.keep
+    if keep and training.epoch and training.epoch % keep == 0:
+        save(training, checkpoints.of_epoch(training.epoch))
 
 
 def _stop(training: Training) -> None:
@@ -241,10 +244,10 @@ def _stop(training: Training) -> None:
     )
 
 
-def save(training: Training) -> None:
-    """Write the last checkpoint, all processes waiting. Raises TrainingError when it can't be."""
+def save(training: Training, name: str = LAST) -> None:
+    """Write a checkpoint, all processes waiting. Raises TrainingError when it can't be."""
     if training.processes.is_first:
-        checkpoints.save(training.folder / LAST, _checkpoint(training))
+        checkpoints.save(training.folder / name, _checkpoint(training))
     training.processes.wait()
 
 

@@ -73,6 +73,19 @@ def assert_same_curves(one: list[Row], other: list[Row]) -> None:
         assert a == pytest.approx(b, rel=0, abs=1e-6)
 
 
+def test_checkpoints_of_epochs_are_kept(tmp_path: Path, crops: Crops) -> None:
+    trained(tmp_path / "some", crops, training={"epochs": 5, "keep": 2})
+    names = sorted(each.name for each in (tmp_path / "some").iterdir())
+    assert names == ["epoch-2.pt", "epoch-4.pt", LAST]
+    kept = checkpoints.load(tmp_path / "some" / "epoch-4.pt")
+    assert (kept.epoch, kept.step) == (4, 20)
+    whole = trained(tmp_path / "whole", crops, training={"epochs": 5})
+    # How many are kept changes nothing that is computed.
+    last = checkpoints.load(tmp_path / "some" / LAST)
+    for name, weights in whole.objective.network.state_dict().items():
+        assert torch.equal(weights, last.model[name])
+
+
 def test_an_epoch_covers_the_data_and_all_is_told(tmp_path: Path, crops: Crops) -> None:
     watcher = Counting()
     training = prepared(tmp_path, crops)

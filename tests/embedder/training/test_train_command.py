@@ -17,6 +17,7 @@ import pytest
 from embedder.__main__ import main
 from embedder.catalogue import Catalogue
 from embedder.training import checkpoints
+from embedder.training.commands import better_before
 from tests.conftest import ROOT
 from tests.embedder.training.folders import drawn, people
 
@@ -206,3 +207,17 @@ def test_help_needs_no_torch() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_an_earlier_epoch_that_was_better_is_named(tmp_path: Path) -> None:
+    def row(epoch: int, tmr: float) -> dict[str, float]:
+        return {"epoch": epoch, "accuracy": 0.5, "tmr_1e-3": tmr}
+
+    rising = [row(0, 0.9), row(1, 0.2), row(2, 0.4), row(3, 0.4)]
+    assert better_before(rising, tmp_path) == []  # it began better: that is in the table
+    assert better_before([{"epoch": 1, "accuracy": 0.5}], tmp_path) == []
+    (said,) = better_before([*rising, row(4, 0.3)], tmp_path)
+    assert said.startswith("TMR at FMR 1e-3 was highest after epoch 3, 0.400: training.keep = 1")
+    (tmp_path / "epoch-3.pt").touch()
+    (said,) = better_before([*rising, row(4, 0.3)], tmp_path)
+    assert f"epoch 3, 0.400: it is in {tmp_path}/epoch-3.pt." in said
