@@ -56,8 +56,10 @@ def rate(curves: Curves) -> bytes:
 
 
 def accuracy(curves: Curves) -> bytes:
-    """Verification accuracy of people held out, and that of the batches, by epoch."""
-    figure, [axes] = _panels(1)
+    """Accuracy and TMR of people held out, and the accuracy of the batches, by epoch."""
+    from matplotlib.ticker import MaxNLocator  # noqa: PLC0415 - an optional extra
+
+    figure, [axes, other] = _panels(2)
     rows = [row for row in curves.epochs if "accuracy" in row]
     axes.errorbar(
         [row["epoch"] for row in rows],
@@ -71,6 +73,12 @@ def accuracy(curves: Curves) -> bytes:
     if trained:
         axes.plot(list(trained), list(trained.values()), "--", label="training photos, by name")
     name_axes(axes, "epoch", "accuracy")
+    for name, label in (("tmr_1e-2", "FMR 1e-2"), ("tmr_1e-3", "FMR 1e-3")):
+        known = [row for row in rows if name in row]
+        other.plot([row["epoch"] for row in known], [row[name] for row in known], "o-", label=label)
+    name_axes(other, "epoch", "TMR of people held out, at")
+    for each in (axes, other):
+        each.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _png(figure)
 
 

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from html import escape
 
+from embedder.evaluation.identification import Identification, Searches, fnir_at_fpir
 from embedder.evaluation.report import number, table
 from embedder.evaluation.verification import Figure, Verification
 from embedder.training import plots
@@ -28,6 +29,12 @@ HEADINGS = (
 )  # fmt: skip
 
 
+SEARCH_FPIRS = (0.1, 0.03, 0.01)
+SEARCH_HEADINGS = (
+    "network", "people enrolled", "by", "rank 1", *(f"FNIR at FPIR {f:g}" for f in SEARCH_FPIRS),
+)  # fmt: skip
+
+
 def rows(finals: Mapping[str, Final]) -> list[list[str]]:
     """The main figures of each network, by name."""
     return [
@@ -43,9 +50,40 @@ def rows(finals: Mapping[str, Final]) -> list[list[str]]:
     ]
 
 
+def search_rows(finals: Mapping[str, Final]) -> list[list[str]]:
+    """How many are found among all who can be enrolled, of each network and way of enrolling."""
+    return [
+        [
+            name,
+            f"{size:,}",
+            way,
+            number(searches.rank(1), 3),
+            *(number(fnir_at_fpir(searches.curve(), fpir), 3) for fpir in SEARCH_FPIRS),
+        ]
+        for name, final in finals.items()
+        for size, way, searches in _largest(final.identification)
+    ]
+
+
+def _largest(found: Identification | None) -> list[tuple[int, str, Searches]]:
+    if found is None:
+        return []
+    largest = max(size for size, _ in found.searches)
+    return [(size, way, each) for (size, way), each in found.searches.items() if size == largest]
+
+
 def lines(finals: Mapping[str, Final]) -> list[str]:
-    """The table of `rows`, to print."""
-    return table(HEADINGS, rows(finals))
+    """The tables of `rows` and `search_rows`, to print."""
+    searched = search_rows(finals)
+    return [
+        *table(HEADINGS, rows(finals)),
+        "",
+        *(table(SEARCH_HEADINGS, searched) if searched else [_why(finals)]),
+    ]
+
+
+def _why(finals: Mapping[str, Final]) -> str:
+    return f"Nobody is searched 1:N. {next(iter(finals.values())).why}"
 
 
 def html(
@@ -64,7 +102,8 @@ def html(
         _heading("People held out"),
         _about(next(iter(finals.values())).verification),
         _html_table(HEADINGS, rows(finals)),
-        _image("Accuracy by epoch", plots.accuracy(curves)),
+        _searched(finals),
+        _image("Accuracy and TMR by epoch", plots.accuracy(curves)),
         _image("Scores of genuine and impostor pairs", plots.histograms(scores)),
         _heading("Training"),
         _image("Loss", plots.losses(curves)),
@@ -82,6 +121,17 @@ def _about(some: Verification) -> str:
         f"{len(some.accuracy.scores):,} pairs in folds, {some.curve.impostors:,.0f} impostor pairs "
         "in all. In brackets 95 % intervals, by bootstrap of people. Within / between: mean "
         "distance of a photo from its person's mean, over that of two people's means.</p>"
+    )
+
+
+def _searched(finals: Mapping[str, Final]) -> str:
+    found = search_rows(finals)
+    if not found:
+        return f"<p>{escape(_why(finals))}</p>"
+    return (
+        "<p>Searched 1:N among them, a quarter or more of whom are strangers and never enrolled. "
+        "FNIR: share of searches of the enrolled that miss, at the threshold where a stranger's "
+        f"search ends in a match as often as FPIR says.</p>{_html_table(SEARCH_HEADINGS, found)}"
     )
 
 
