@@ -3,6 +3,7 @@
 #             (make test LANES="main servers" some of them: tests/lanes.py)
 # make everything  every test on every set of services, and the long forms: hours
 # make check  only the static checks
+# make extra-training  install what training needs, and so with the other extras of pyproject.toml
 # make portal build the web portal (make run does it by itself when something of it changed)
 # make clean  remove what was installed and built (your data in var/ stay)
 
@@ -106,6 +107,9 @@ $(PORTAL): $(PORTAL_SOURCES) $(NODE_MODULES)
 	@echo "Building the portal ..."
 	@$(NPM) run --silent build -- --logLevel warn
 	@touch $@
+
+extra-%: $(VENV)/.installed
+	@$(PIP) install -c constraints.txt --editable '.[$*]'
 
 $(VENV)/.installed-test: $(VENV)/.installed
 	@echo "Installing what the tests need ..."

@@ -6,7 +6,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from embedder import weights
+from embedder import extras, weights
 from embedder.catalogue.manifest import File, Manifest
 from embedder.errors import NotInstalledError, WeightsError
 
@@ -52,7 +52,7 @@ def _check_extra(manifest: Manifest) -> None:
     module, extra = _EXTRAS.get(manifest.engine, ("", ""))
     if module and find_spec(module) is None:
         raise NotInstalledError(
-            f"{manifest.name} needs a package that isn't installed: pip install 'likeness[{extra}]'"
+            f"{manifest.name} needs a package that isn't there. {extras.remedy(extra)}"
         )
 
 

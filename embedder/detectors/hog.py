@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from embedder import extras
 from embedder.detectors import inputs
 from embedder.detectors.five_points import FivePoints
 from embedder.detectors.nms import Floats
@@ -39,7 +40,7 @@ class Hog:
             import dlib  # noqa: PLC0415 - optional
         except ImportError as error:
             raise MissingExtraError(
-                "The HOG detector needs dlib. Install it: pip install 'likeness[dlib]'"
+                f"The HOG detector needs dlib. {extras.remedy('dlib')}"
             ) from error
         self._threshold = threshold
         self._detectors: Pool[Any] = Pool(dlib.get_frontal_face_detector)

@@ -1,6 +1,6 @@
 """Plots of evaluations as files of matplotlib's formats, PNG or SVG by the name's ending.
 
-matplotlib comes with `pip install 'likeness[evaluation]'`; without it everything else works.
+matplotlib is of the extra `evaluation`; without it everything else works.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from embedder import extras
 from embedder.errors import EvaluationError
 from embedder.evaluation import identification
 from embedder.evaluation.comparisons import Comparisons, scores
@@ -42,9 +43,7 @@ _POINTS = 400
 def check(path: Path) -> None:
     """Raise EvaluationError where matplotlib isn't installed, or knows no such files."""
     if find_spec("matplotlib") is None:
-        raise EvaluationError(
-            "Plots need matplotlib. Install it: pip install 'likeness[evaluation]'"
-        )
+        raise EvaluationError(f"Plots need matplotlib. {extras.remedy('evaluation')}")
     from matplotlib.backend_bases import FigureCanvasBase  # noqa: PLC0415 - an optional extra
 
     if path.suffix.lstrip(".") not in FigureCanvasBase.filetypes:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder import extras
 from embedder.errors import DimensionError, WeightsError
 from embedder.opencv import cv2
 
@@ -117,7 +118,7 @@ class OpenCvEngine:
         except cv2.error as error:
             raise WeightsError(
                 f"{path.name} can't be opened by OpenCV. {_DAMAGED} If it is whole, OpenCV doesn't "
-                "know an operator of it: pip install 'likeness[onnx]'"
+                f"know an operator of it; onnxruntime does. {extras.remedy('onnx')}"
             ) from error
         self._lock = threading.Lock()
 
@@ -130,6 +131,7 @@ class OpenCvEngine:
             except cv2.error as error:
                 raise DimensionError(
                     f"OpenCV can't compute this network on pictures of {pictures.shape[1:]}. Check "
-                    "size and layout in its manifest, or: pip install 'likeness[onnx]'"
+                    "size and layout in its manifest, or take onnxruntime. "
+                    f"{extras.remedy('onnx')}"
                 ) from error
         return np.array(output, dtype=np.float32)

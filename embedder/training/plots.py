@@ -1,6 +1,6 @@
 """Plots of a training, each as the bytes of a PNG, by matplotlib.
 
-matplotlib comes with `pip install 'likeness[training]'`.
+matplotlib is of the extra `training`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from embedder import extras
 from embedder.errors import TrainingError
 from embedder.evaluation.plots import name_axes
 from embedder.training.curves import Curves
@@ -33,7 +34,7 @@ _POINTS = 1_000
 def check() -> None:
     """Raise TrainingError where matplotlib isn't installed."""
     if find_spec("matplotlib") is None:
-        raise TrainingError("Plots need matplotlib. Install it: pip install 'likeness[training]'")
+        raise TrainingError(f"Plots need matplotlib. {extras.remedy('training')}")
 
 
 def losses(curves: Curves) -> bytes:

@@ -26,7 +26,7 @@ _SMOOTH = 0.9
 def watching(folder: Path, curves: Curves, *, steps: int, done: int) -> Iterator[Sequence[Watcher]]:
     """All watchers of a training of so many steps, of which some are done.
 
-    TensorBoard's is left out where it isn't installed: pip install 'likeness[training]'.
+    TensorBoard's is left out where it isn't installed: it is of the extra `training`.
     """
     with ExitStack() as stack:
         lines = CurvesFile(folder / CURVES, curves)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
+from embedder import extras
 from imports.errors import MissingExtra, SourceNotAllowed, UnusableSource
 from imports.limits import Limits
 from imports.names import Fault
@@ -101,7 +102,7 @@ def _bucket(name: str, options: dict[str, Any]) -> Any:
         from storages.backends.s3 import S3Storage  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
         raise MissingExtra(
-            "Imports from a bucket need the extra s3: pip install 'likeness[s3]'."
+            f"Imports from a bucket need a package that isn't there. {extras.remedy('s3')}"
         ) from error
     given = {"endpoint_url": settings.IMPORT_S3_ENDPOINT or None, **options}
     return S3Storage(bucket_name=name, **given).bucket

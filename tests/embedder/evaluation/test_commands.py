@@ -174,7 +174,7 @@ def test_plots_need_an_extra(
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     arguments = ["--faces", f"{lfw.folder}/images", "--none", "skimage", "--plot", "out.png"]
     assert main(["evaluate", "detection", *arguments]) == 2
-    assert "pip install 'likeness[evaluation]'" in capsys.readouterr().err
+    assert "make extra-evaluation" in capsys.readouterr().err
 
 
 def test_a_plot_of_an_unknown_kind(

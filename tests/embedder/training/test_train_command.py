@@ -184,7 +184,7 @@ def test_no_cache_and_no_extra(
     assert "has no index.json. Make it: python -m embedder align" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main(arguments) == 2
-    assert "pip install 'likeness[training]'" in capsys.readouterr().err
+    assert "make extra-training" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
