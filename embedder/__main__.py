@@ -18,8 +18,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedder import images
-from embedder.errors import EmbedderError, ImageError
+from embedder import images, numbers
+from embedder.errors import (
+    EmbedderError,
+    EvaluationInterruptedError,
+    ImageError,
+    TrainingStoppedError,
+)
 from embedder.evaluation.arguments import add_evaluate
 from embedder.training.arguments import add_training
 from embedder.training.export_arguments import add_export
@@ -28,21 +33,25 @@ from embedder.types import Face
 if TYPE_CHECKING:
     from embedder.pipeline import Pipeline
 
-_FAILED = 2
+# As shells say it of what Ctrl-C ended.
+_FAILED, _STOPPED = 2, 130
 _DEFAULT_MODEL = "mtcnn-dlib-resnet"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; the exit code is 0, or 2 after an error told in one line."""
+    """Run the command; the exit code is 0, 2 after an error told in one line, or 130 if stopped."""
     options = _parser().parse_args(arguments)
     try:
         lines = options.command(options)
+    except (TrainingStoppedError, EvaluationInterruptedError) as stopped:
+        sys.stderr.write(f"{stopped}\n")
+        return _STOPPED
     except (EmbedderError, OSError) as error:
         sys.stderr.write(f"error: {error}\n")
         return _FAILED
     except KeyboardInterrupt:
-        sys.stderr.write("error: stopped\n")
-        return _FAILED
+        sys.stderr.write("Stopped.\n")
+        return _STOPPED
     sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -61,7 +70,11 @@ def _parser() -> argparse.ArgumentParser:
     add_export(commands)
     for command in (detect, compare):
         command.add_argument(
-            "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width"
+            "--min-face",
+            type=numbers.pixels,
+            default=40.0,
+            metavar="PIXELS",
+            help="smallest face width",
         )
         command.add_argument("--model", default=_DEFAULT_MODEL, help="a detector and a network")
     return parser

@@ -19,7 +19,7 @@ def lines(calibration: Calibration) -> list[str]:
     return [
         f'id = "{calibration.id}"',
         # What JSON writes of a string, or of lists of numbers, is the same in TOML.
-        f"source = {json.dumps(calibration.source)}",
+        f"source = {json.dumps(calibration.source, ensure_ascii=False)}",
         f"people = {calibration.people}",
         f"photos = {calibration.photos}",
         f"comparisons = {json.dumps(calibration.comparisons)}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from embedder.errors import ManifestError
@@ -94,8 +95,7 @@ class Fields:
         if default is not None and name not in self._left:
             return default
         rule = f"a number from {low:g} to {high:g}"
-        if name not in self._left:
-            raise self.wrong(name, "is missing", f"Write {rule}.")
+        self._check_there(name, rule)
         found = self._left.pop(name)
         (value,) = self._checked_numbers(name, [found], 1, rule)
         if not low <= value <= high:
@@ -147,9 +147,15 @@ class Fields:
             raise self.wrong(name, "is no list of tables", f"Write {rule}.")
         return [Fields(f"{self._where} [[{name}]]", each) for each in value]
 
+    def _check_there(self, name: str, rule: str) -> None:
+        if name in self._left:
+            return
+        misspelt = get_close_matches(name, self._left, 1)
+        found = f"is missing; is {misspelt[0]!r} meant to be it?" if misspelt else "is missing."
+        raise ManifestError(f"{self._where}: {name} {found} Write {rule}.")
+
     def _take(self, name: str, kind: type, rule: str) -> Any:
-        if name not in self._left:
-            raise self.wrong(name, "is missing", f"Write {rule}.")
+        self._check_there(name, rule)
         value = self._left.pop(name)
         if not isinstance(value, kind):
             raise self.wrong(name, f"is {value!r}", f"Write {rule}.")
@@ -159,6 +165,13 @@ class Fields:
         self, name: str, values: Sequence[Any], count: int, rule: str
     ) -> tuple[float, ...]:
         good = [isinstance(x, int | float) and not isinstance(x, bool) for x in values]
-        if len(values) != count or not all(good) or not all(map(math.isfinite, values)):
+        if len(values) != count or not all(good) or not all(map(_is_finite, values)):
             raise self.wrong(name, f"is {list(values)!r}", f"Write {rule}.")
         return tuple(float(each) for each in values)
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False  # a whole number of hundreds of digits

@@ -121,7 +121,7 @@ def read(path: Path) -> Manifest:
         raise ManifestError(f"{path.name} can't be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise ManifestError(f"{path.name} is not UTF-8 text. Save it as UTF-8.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ManifestError(f"{path.name} is no TOML: {error}. Correct it there.") from error
     return _manifest(Fields(path.name, table), path)
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from embedder import numbers
+
 Command = Callable[[argparse.Namespace], list[str]]
 
 
@@ -41,13 +43,13 @@ def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_outputs(identification, limit="people, by name")
     _add_seed(identification)
     identification.add_argument(
-        "--sizes", type=_positive, nargs="+", metavar="N", help="people in each gallery"
+        "--sizes", type=numbers.positive, nargs="+", metavar="N", help="people in each gallery"
     )
     identification.add_argument(
-        "--enrol", type=_positive, default=3, metavar="K", help="photos of each person (3)"
+        "--enrol", type=numbers.positive, default=3, metavar="K", help="photos of each person (3)"
     )
     identification.add_argument(
-        "--draws", type=_positive, default=10, metavar="N", help="random divisions (10)"
+        "--draws", type=numbers.positive, default=10, metavar="N", help="random divisions (10)"
     )
     identification.set_defaults(command=_command("run_identification"))
 
@@ -56,7 +58,7 @@ def add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     _add_model(resolution)
     resolution.add_argument(
         "--widths",
-        type=_positive,
+        type=numbers.positive,
         nargs="+",
         default=[100, 80, 60, 40, 28],
         metavar="PIXELS",
@@ -100,15 +102,19 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_seed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seed", type=int, default=0, help="of all random draws (0)")
+    parser.add_argument("--seed", type=numbers.seed, default=0, help="of all random draws (0)")
 
 
 def _add_outputs(parser: argparse.ArgumentParser, *, limit: str) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw there: .png or .svg")
-    parser.add_argument("--limit", type=_positive, metavar="N", help=f"only so many {limit}")
+    parser.add_argument("--limit", type=numbers.positive, metavar="N", help=f"only so many {limit}")
     parser.add_argument(
-        "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width (40)"
+        "--min-face",
+        type=numbers.pixels,
+        default=40.0,
+        metavar="PIXELS",
+        help="smallest face width (40)",
     )
 
 
@@ -116,10 +122,3 @@ def _add_record(parser: argparse.ArgumentParser, whose: str) -> None:
     parser.add_argument(
         "--record", action="store_true", help=f"write the main figures into {whose} manifest"
     )
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value

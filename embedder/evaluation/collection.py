@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,13 +60,27 @@ def read_people(folder: Path) -> Collection:
 
 
 def read_photos(folder: Path) -> list[Path]:
-    """The photos anywhere under a folder, sorted. Raises EvaluationError when there are none."""
+    """The photos anywhere under a folder, sorted; links to folders are followed.
+
+    Raises EvaluationError when there are none.
+    """
     if not folder.is_dir():
         raise EvaluationError(f"{folder} is not a folder. Name the folder the photos lie in.")
-    photos = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES)
+    photos = sorted(path for path in _files(folder) if path.suffix.lower() in _SUFFIXES)
     if not photos:
         raise EvaluationError(f"{folder} has no photos ({', '.join(sorted(_SUFFIXES))}).")
     return photos
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    seen: set[tuple[int, int]] = set()
+    for name, folders, files in os.walk(folder, followlinks=True):
+        status = Path(name).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()  # a link back to where we have been
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        yield from (Path(name) / file for file in files)
 
 
 def read_pairs(

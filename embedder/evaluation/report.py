@@ -53,6 +53,11 @@ def check_writable(*paths: Path | None) -> None:
             raise EvaluationError(f"{path.parent} is not a folder. Make it, then try again.")
 
 
+def say(line: str) -> None:
+    """A line on standard error, about what goes on."""
+    Console(stderr=True, highlight=False).print(line, markup=False, soft_wrap=True)
+
+
 class _Rate(ProgressColumn):
     """How many a second."""
 

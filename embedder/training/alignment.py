@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -23,11 +26,14 @@ from embedder.networks.architectures import ARCHITECTURES
 from embedder.opencv import cv2
 from embedder.stream import decoded_or_error, in_batches
 from embedder.training.cache import CROPS, Cache, Entry, Journal, Recipe, write_index
+from embedder.training.exclusive import exclusive
 
 NO_FACE, UNREADABLE = "no_face", "unreadable"
 _NO_FACE = "No face at least {:g} pixels wide was found. Give a larger photo, or lower --min-face."
 # PNG's quickest real compression: crops are noisy, more effort saves little.
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+# A file's name has 255 bytes at most; the crop's is longer by ".png.part".
+_LONGEST_NAME = 245
 
 Advance = Callable[[int], None]
 
@@ -65,19 +71,37 @@ def align(
     photos that are done. Raises EvaluationError when there are no photos, TrainingError when the
     folder holds crops of another kind, OSError when it can't be written.
     """
-    collection = read_people(source)
-    folder.mkdir(parents=True, exist_ok=True)
+    _check_apart(source, folder)
+    photos = read_people(source).photos
+    names = [_name(source, photo) for photo in photos]
     aligner = Aligner(
         load_detector(recipe.detector, threads=1), np.array(recipe.points, np.float32), recipe.size
     )
-    journal = Journal(folder, recipe)
-    try:
-        work = _Work(source, folder, aligner, recipe.min_face, journal, advance)
-        work.run(collection.photos, runs)
-    finally:
-        journal.close()
-    names = [_name(source, photo) for photo in collection.photos]
-    return write_index(folder, recipe, [journal.known[name] for name in names])
+    folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder), closing(Journal(folder, recipe)) as journal:
+        _check_same(journal, source, folder, names)
+        _Work(source, folder, aligner, recipe.min_face, journal, advance).run(photos, runs)
+        filled = write_index(folder, recipe, [journal.known[name] for name in names])
+        # Whoever is gone from the photos is to be gone from here.
+        for name in journal.known.keys() - set(names):
+            if crop := journal.known[name].crop:
+                (folder / crop).unlink(missing_ok=True)
+    return filled
+
+
+def _check_apart(source: Path, folder: Path) -> None:
+    """Raise TrainingError for a cache within the photos: its crops would be taken for photos."""
+    if folder.resolve().is_relative_to(source.resolve()):
+        raise TrainingError(f"{folder} lies in {source}. Name a folder for the cache outside it.")
+
+
+def _check_same(journal: Journal, source: Path, folder: Path, names: Sequence[str]) -> None:
+    """Raise TrainingError where a cache holds photos, but none of these: another folder's."""
+    if journal.known and journal.known.keys().isdisjoint(names):
+        raise TrainingError(
+            f"{folder} holds {len(journal.known):,} photos, and none of those in {source}. Name "
+            "the folder that it was made from, or another cache."
+        )
 
 
 def summary(cache: Cache) -> list[str]:
@@ -85,8 +109,12 @@ def summary(cache: Cache) -> list[str]:
     skipped = Counter(entry.code for entry in cache.skipped())
     rows = [["used", str(len(cache.usable()))]]
     rows += [[code, str(count)] for code, count in sorted(skipped.items())]
-    people = len({entry.person for entry in cache.usable()})
-    caption = f"{len(cache.entries)} photos, of which {people} people can be learnt"
+    photos = Counter(entry.person for entry in cache.usable())
+    several = [f"{sum(n >= k for n in photos.values()):,} with {k} or more" for k in (2, 3, 10)]
+    caption = (
+        f"{len(cache.entries):,} photos; those that can be used show {len(photos):,} people, "
+        f"{', '.join(several)}"
+    )
     return [caption, "", *table(["photos", "number"], rows)]
 
 
@@ -126,6 +154,10 @@ class _Work:
             name = _name(self.source, photo)
             try:
                 status = photo.stat()
+                if not stat.S_ISREG(status.st_mode):
+                    raise OSError(errno.EINVAL, "it is no file")
+                # A name that no crop can have, or no text.
+                _check_name(name)
                 stamp = (status.st_size, status.st_mtime_ns)
                 if self._is_done(name, stamp):
                     self.advance(1)
@@ -191,6 +223,16 @@ class _Work:
         )
 
 
+def _check_name(name: str) -> None:
+    """Raise OSError for what can't be written down, or be the name of a crop."""
+    try:
+        longest = max(len(part.encode()) for part in name.split("/"))
+    except UnicodeEncodeError as error:
+        raise OSError(errno.EILSEQ, "its name is not UTF-8, rename it") from error
+    if longest > _LONGEST_NAME:
+        raise OSError(errno.ENAMETOOLONG, f"its name is longer than {_LONGEST_NAME} bytes")
+
+
 def _name(source: Path, photo: Path) -> str:
     return photo.relative_to(source).as_posix()
 
@@ -198,5 +240,12 @@ def _name(source: Path, photo: Path) -> str:
 def _write_png(path: Path, crop: NDArray[np.uint8]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.part")
-    fresh.write_bytes(cv2.imencode(".png", crop[..., ::-1], _PNG)[1].tobytes())
-    fresh.replace(path)
+    try:
+        fresh.write_bytes(cv2.imencode(".png", crop[..., ::-1], _PNG)[1].tobytes())
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise TrainingError(
+            f"{path} can't be written: {error.strerror}. Make room, then give the same command: "
+            "what is done stays done."
+        ) from error

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from embedder import numbers
+
 Command = Callable[[argparse.Namespace], list[str]]
 
 
@@ -23,10 +25,18 @@ def _add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     align.add_argument(
         "folder", type=Path, metavar="DST", help="the cache; a begun one is gone on with"
     )
-    align.add_argument("--architecture", default="mobilefacenet", help="network (mobilefacenet)")
-    align.add_argument("--detector", default="mtcnn", help="what finds the faces (mtcnn)")
     align.add_argument(
-        "--min-face", type=float, default=40.0, metavar="PIXELS", help="smallest face width (40)"
+        "--architecture",
+        default="mobilefacenet-half",
+        help="network that the crops are for (mobilefacenet-half); a wrong name lists them",
+    )
+    align.add_argument("--detector", default="mtcnn", help="mtcnn, yunet, haar or hog (mtcnn)")
+    align.add_argument(
+        "--min-face",
+        type=numbers.pixels,
+        default=40.0,
+        metavar="PIXELS",
+        help="smallest face width (40)",
     )
     align.set_defaults(command=_command("run_align"))
 
@@ -38,9 +48,15 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--output", type=Path, required=True, metavar="FOLDER", help="checkpoints, curves, report"
     )
     train.add_argument("--resume", action="store_true", help="go on with the last checkpoint there")
-    train.add_argument("--seed", type=int, help="instead of the configuration's")
+    train.add_argument("--seed", type=numbers.seed, help="instead of the configuration's")
     train.add_argument(
-        "--picture", type=int, metavar="N", help="draw N people in two dimensions in the report"
+        "--epochs", type=numbers.positive, help="instead of the configuration's, as in a trial"
+    )
+    train.add_argument(
+        "--picture",
+        type=numbers.positive,
+        metavar="N",
+        help="draw N people in two dimensions in the report",
     )
     train.set_defaults(command=_command("run_train"))
 
@@ -50,11 +66,11 @@ def _add_picture(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "picture", help="draw embeddings in two dimensions, without and with center loss"
     )
     _add_configuration(picture)
-    picture.add_argument("plot", type=Path, metavar="PLOT", help=".png or .svg")
+    picture.add_argument("plot", type=Path, metavar="PLOT", help="the picture, .png")
     picture.add_argument(
-        "--people", type=int, default=8, metavar="N", help="those with most photos (8)"
+        "--people", type=numbers.positive, default=8, metavar="N", help="those with most photos (8)"
     )
-    picture.add_argument("--epochs", type=int, help="instead of the configuration's")
+    picture.add_argument("--epochs", type=numbers.positive, help="instead of the configuration's")
     picture.set_defaults(command=_command("run_picture"))
 
 
@@ -62,7 +78,8 @@ def _add_configuration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "configuration",
         metavar="CONFIG",
-        help="a .toml file, or the name of one that is shipped, such as small",
+        help="a .toml file, or the name of a shipped one: small, fine-tune-dlib or "
+        "inception-resnet-v1",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="CACHE", help="what `align` has filled"

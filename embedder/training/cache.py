@@ -161,7 +161,7 @@ class Journal:
         """Go on with what is there. Raises TrainingError when it was begun with another recipe."""
         self.known = {entry.photo: entry for entry in _finished(folder, recipe)}
         path = folder / JOURNAL
-        lines = path.read_text("utf-8").split("\n") if path.exists() else [""]
+        lines = _text(path).split("\n") if path.exists() else [""]
         # What stands behind the last line break was cut off when the process was killed.
         whole = lines[:-1]
         for entry in _journaled(folder, recipe, whole):
@@ -180,6 +180,11 @@ class Journal:
     def close(self) -> None:
         """Write no more."""
         self._stream.close()
+
+
+def _text(path: Path) -> str:
+    """What a journal says; what is no text is no line of one, and told so."""
+    return path.read_text("utf-8", errors="replace")
 
 
 def _journaled(folder: Path, recipe: Recipe, lines: Sequence[str]) -> list[Entry]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from torch import nn
 from embedder.errors import TrainingError
 from embedder.networks.architectures import ARCHITECTURES
 
-FORMAT = 1
+FORMAT = 2
 SUFFIX = ".pt"
 LAST = f"last{SUFFIX}"
 
@@ -33,7 +32,8 @@ def of_epoch(epoch: int) -> str:
 _KEYS = frozenset(
     {
         "architecture", "dimension", "dropout", "configuration", "model", "ema", "loss",
-        "optimiser", "schedule", "sampler", "random", "epoch", "step", "people", "curves",
+        "optimiser", "schedule", "sampler", "random", "epoch", "step", "people", "seen",
+        "curves",
     }
 )  # fmt: skip
 
@@ -44,7 +44,8 @@ class Checkpoint:
 
     model, ema, loss, optimiser: state dicts; ema None without an average. schedule: the learning
     rate. sampler: what the data was. random: the seed of all that is drawn. people: names by label.
-    curves: see `embedder.training.curves`. configuration: plain tables.
+    seen: names of all whom these weights have been trained on, in earlier trainings, too. curves:
+    see `embedder.training.curves`. configuration: plain tables.
     """
 
     architecture: str
@@ -61,6 +62,7 @@ class Checkpoint:
     epoch: int
     step: int
     people: list[str]
+    seen: list[str]
     curves: dict[str, Any]
 
     def network(self) -> nn.Module:
@@ -114,19 +116,26 @@ def _sync(folder: Path) -> None:
         os.close(handle)
 
 
+def _check_sums(path: Path) -> None:
+    """Raise BadZipFile where a part isn't what was written: torch reads it without a look."""
+    with zipfile.ZipFile(path) as parts:
+        damaged = parts.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(damaged)
+
+
 def load(path: Path) -> Checkpoint:
     """Read a checkpoint onto the processor, running none of what it holds.
 
     Raises TrainingError when it isn't there, is damaged, or has another format.
     """
     try:
+        _check_sums(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise TrainingError(f"There is no checkpoint {path}.") from error
-    except (
-        OSError, EOFError, RuntimeError, ValueError, KeyError,
-        pickle.UnpicklingError, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
+    # Whatever torch's reader makes of a file that is something else.
+    except Exception as error:
         raise TrainingError(f"{path} is no checkpoint, or damaged.") from error
     if not isinstance(content, dict) or content.pop("format", None) != FORMAT:
         raise TrainingError(f"{path} is no checkpoint of format {FORMAT}.")

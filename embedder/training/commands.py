@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import copy
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,21 +17,23 @@ from torch import nn
 
 from embedder.errors import TrainingError
 from embedder.evaluation.collection import read_people
-from embedder.evaluation.report import number, progress, table, write_json
+from embedder.evaluation.report import check_writable, number, progress, say, table, write_json
 from embedder.networks.architectures import ARCHITECTURES
 from embedder.training import alignment, cache, configuration, loop, plots, report
 from embedder.training import data as photos_of
 from embedder.training import picture as pictures
+from embedder.training.cache import Cache
 from embedder.training.checkpoints import LAST, of_epoch
 from embedder.training.configuration import BF16, Configuration
 from embedder.training.curves import Row
-from embedder.training.data import Division, HeldOut
-from embedder.training.distributed import Processes, joined
+from embedder.training.data import Crops, Division, HeldOut
+from embedder.training.distributed import Processes, alone, joined
+from embedder.training.exclusive import exclusive
 from embedder.training.loop import Training, Watcher
 from embedder.training.measure import CropReader, Final, final, quick
 from embedder.training.picture import Picture
 from embedder.training.sampler import make_sampler
-from embedder.training.start import make_network
+from embedder.training.start import seen_before
 from embedder.training.watch import bar, watching
 
 REPORT, FIGURES = "report.html", "figures.json"
@@ -52,32 +56,59 @@ def run_align(options: argparse.Namespace) -> list[str]:
 
 def run_train(options: argparse.Namespace) -> list[str]:
     """Train, and the table of people held out."""
-    told = configuration.read(options.configuration)
-    if options.seed is not None:
-        told = told.with_seed(options.seed)
+    told = _told(options)
     plots.check()
-    division = _divided(told, options.data)
+    kept = cache.read(options.data)
+    division = _divided(told, kept)
+    drawn = pictures.most_photographed(kept, options.picture) if options.picture else None
     output: Path = options.output
     _check_output(output, resume=options.resume)
     output.mkdir(parents=True, exist_ok=True)
-    with joined() as processes, stop_signals() as stop:
+    with joined() as processes, _held(output, processes):
         training = loop.prepare(told, division.train, output, processes)
+        began = copy.deepcopy(training.objective.network)
         if options.resume:
             loop.resume(training)
-        _train(training, division.held_out, stop)
+        if processes.is_first:
+            say(_about(training, division.held_out))
+        with stop_signals() as stop:
+            _train(training, division.held_out, stop)
         if not processes.is_first:
             return []
-        finals = _finals(training, division.held_out)
-    picture = None
-    if options.picture:
-        drawn = _drawn(told, options.data, options.picture)
-        picture = plots.picture(drawn.embeddings, drawn.labels, drawn.people)
-    return [*_leave(training, finals, picture), "", *report.lines(finals)]
+        finals = _finals(training, began, division.held_out)
+        picture = _picture(told, drawn) if drawn else None
+        return [*_leave(training, finals, picture), "", *report.lines(finals)]
 
 
-def _divided(told: Configuration, folder: Path) -> Division:
+def _held(output: Path, processes: Processes) -> AbstractContextManager[None]:
+    """The folder, for the process that writes into it."""
+    return exclusive(output) if processes.is_first else nullcontext()
+
+
+def _told(options: argparse.Namespace) -> Configuration:
+    """The configuration, with what the command line says instead."""
+    told = configuration.read(options.configuration)
+    changes = {name: getattr(options, name, None) for name in ("seed", "epochs")}
+    given = {name: value for name, value in changes.items() if value is not None}
+    return replace(told, training=replace(told.training, **given))
+
+
+def _about(training: Training, held_out: HeldOut) -> str:
+    """What is about to be done."""
+    crops, options = training.crops, training.configuration.training
+    begun = f" after step {training.step}" if training.step else ""
+    processes = training.processes
+    return (
+        f"Training{begun} on {len(crops.paths):,} photos of {len(crops.people):,} people, for "
+        f"{options.epochs} epochs in batches of {options.batch}, {options.precision} on "
+        f"{processes.count} x {processes.place}; held out are {len(held_out.photos):,} photos of "
+        f"{len(held_out.crops.people):,} people."
+    )
+
+
+def _divided(told: Configuration, kept: Cache) -> Division:
     size = ARCHITECTURES[told.network.architecture].crop_size
-    return photos_of.divide(cache.read(folder), told.data, size=size, seed=told.training.seed)
+    return photos_of.divide(kept, told.data, size=size, seen=seen_before(told.network))
 
 
 def _check_output(folder: Path, *, resume: bool) -> None:
@@ -116,19 +147,15 @@ def _reader(
     return CropReader(name, network, held_out, processes.place, bf16=bf16)
 
 
-def _finals(training: Training, held_out: HeldOut) -> dict[str, Final]:
+def _finals(training: Training, began: nn.Module, held_out: HeldOut) -> dict[str, Final]:
     """All figures of the network as it began and as it is now."""
     told, processes = training.configuration, training.processes
-    networks = {STARTED: _as_it_began(told).to(processes.place), TRAINED: training.network}
-    return {
-        name: final(_reader(name, network, told, held_out, processes), held_out)
-        for name, network in networks.items()
-    }
-
-
-def _as_it_began(told: Configuration) -> nn.Module:
-    loop.seed(told)
-    return make_network(told.network)
+    found = {}
+    with progress("measuring", 2) as advance:
+        for name, network in ((STARTED, began), (TRAINED, training.network)):
+            found[name] = final(_reader(name, network, told, held_out, processes), held_out)
+            advance(1)
+    return found
 
 
 def _leave(training: Training, finals: dict[str, Final], picture: bytes | None) -> list[str]:
@@ -163,24 +190,28 @@ def better_before(epochs: Sequence[Row], folder: Path) -> list[str]:
 def run_picture(options: argparse.Namespace) -> list[str]:
     """Draw embeddings in two dimensions; the table of distances."""
     plots.check()
-    told = configuration.read(options.configuration)
-    if options.epochs is not None:
-        told = replace(told, training=replace(told.training, epochs=options.epochs))
-    drawn = _drawn(told, options.data, options.people)
+    check_writable(options.plot)
+    if options.plot.suffix.lower() != ".png":
+        raise TrainingError(f"{options.plot} is to be a picture. Give it a name that ends in .png.")
+    crops = pictures.most_photographed(cache.read(options.data), options.people)
+    drawn = _drawn(_told(options), crops)
     options.plot.write_bytes(plots.picture(drawn.embeddings, drawn.labels, drawn.people))
     cells = [[name, number(ratio, 3)] for name, ratio in drawn.ratios().items()]
     return table(["loss", "within / between"], cells)
 
 
-def _drawn(told: Configuration, data: Path, people: int) -> Picture:
-    """The picture of so many people."""
-    crops = pictures.most_photographed(cache.read(data), people)
+def _picture(told: Configuration, crops: Crops) -> bytes:
+    drawn = _drawn(told, crops)
+    return plots.picture(drawn.embeddings, drawn.labels, drawn.people)
+
+
+def _drawn(told: Configuration, crops: Crops) -> Picture:
     # A few people have few photos.
     batch = min(told.training.batch, len(crops.paths))
     told = replace(told, training=replace(told.training, batch=batch, photos_each=0))
     steps = told.training.epochs * -(-len(crops.paths) // batch)
-    with joined() as processes, TemporaryDirectory() as folder:
-        return pictures.draw(told, crops, Path(folder), processes, lambda _: bar(steps, 0))
+    with TemporaryDirectory() as folder:
+        return pictures.draw(told, crops, Path(folder), alone(), lambda name: bar(steps, 0, name))
 
 
 @contextmanager
@@ -192,6 +223,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
         if came and number == signal.SIGINT:
             raise KeyboardInterrupt
         came.append(number)
+        # Not through a stream: whatever is being written is interrupted by this.
+        os.write(2, b"\nStopping after this step; Ctrl-C once more stops at once.\n")
 
     before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
     try:

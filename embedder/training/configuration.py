@@ -6,6 +6,7 @@ learning rate under a misspelt name would go unnoticed for hours.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
@@ -26,6 +27,7 @@ STEP, COSINE, FILE = "step", "cosine", "file"
 FP32, BF16 = "fp32", "bf16"
 
 _MOST = 1_000_000_000
+_ONE_LINE = re.compile(r"[^\n\r]*")
 # The parts of a loss that have constants: of one that isn't used they would do nothing.
 _MARGINS = ("arcface", "cosface", "triplet")
 
@@ -49,13 +51,15 @@ class DataOptions:
     """Which photos are trained on; those of people held out measure.
 
     min_photos: people with fewer are not trained on. hold_out: `folds` holds out the people of
-    `folds` (from 1) of the file `pairs` in LFW's format, whose pairs then measure; `share` a share
-    of the people, drawn by the training's seed. memory_mb: crops are decoded once if all fit there.
+    `folds` (from 1) of the file `pairs` in LFW's format, whose pairs then measure; `share` about a
+    share of the people, drawn by name: the same ones whatever the training's seed and whoever else
+    comes; another `split` draws others. memory_mb: crops are decoded once if all fit there.
     """
 
     min_photos: int = 2
     hold_out: str = SHARE
     share: float = 0.1
+    split: int = 0
     pairs: str = ""
     folds: tuple[int, ...] = ()
     memory_mb: int = 2000
@@ -168,13 +172,22 @@ _FREE = {("training", "workers"), ("training", "threads"), ("training", "checkpo
 
 
 def difference(one: dict[str, Any], other: dict[str, Any]) -> str:
-    """The first field, as `table.field`, in which two plain configurations differ in earnest."""
+    """The first field, as `table.field`, in which two plain configurations differ in earnest.
+
+    More epochs are none, unless the learning rate of those that are done depends on their number.
+    """
+    free = _FREE | ({("training", "epochs")} if _is_prolonged(one, other) else set())
     for table in sorted(one.keys() | other.keys()):
         ours, theirs = one.get(table, {}), other.get(table, {})
         for name in sorted(ours.keys() | theirs.keys()):
-            if (table, name) not in _FREE and ours.get(name) != theirs.get(name):
+            if (table, name) not in free and ours.get(name) != theirs.get(name):
                 return f"{table}.{name}"
     return ""
+
+
+def _is_prolonged(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    before, now = (each.get("training", {}).get("epochs", 0) for each in (one, other))
+    return bool(other.get("schedule", {}).get("kind") != COSINE and before < now)
 
 
 def read(name: str) -> Configuration:
@@ -191,7 +204,7 @@ def read(name: str) -> Configuration:
             raise TrainingError(f"There is no configuration {name!r}. Name a .toml, or of {known}.")
     try:
         table = tomllib.loads(path.read_text("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise TrainingError(f"{path.name} is no TOML: {error}") from error
     return parse(table, path.name, path.parent)
 
@@ -215,7 +228,14 @@ def _parsed(whole: Fields, folder: Path) -> Configuration:
         "training": _table(whole, "training", _training),
     }
     whole.finish()
-    return Configuration(**read_tables)
+    told = Configuration(**read_tables)
+    if told.loss.kind == "triplet" and told.training.photos_each < 2:  # noqa: PLR2004 - a pair
+        raise whole.wrong(
+            "training.photos_each",
+            f"is {told.training.photos_each}, and triplets need pairs of a person",
+            "Write 2 or more, such as 4.",
+        )
+    return told
 
 
 T = TypeVar("T")
@@ -239,13 +259,11 @@ def _network(table: Fields, folder: Path) -> NetworkOptions:
 
 
 def _start(table: Fields, folder: Path) -> str:
-    name = table.text("start", rule="a checkpoint's path, or a network's name", default=" ").strip()
+    rule = "a checkpoint's path, or a network's name, or nothing"
+    name = table.text("start", _ONE_LINE, rule, default="").strip()
     if not name.endswith(".pt"):
         return name
-    path = folder / name
-    if not path.is_file():
-        raise table.wrong("start", f"is {str(path)!r}, which is no file", "Correct the path.")
-    return str(path)
+    return _existing(table, "start", folder / name)
 
 
 def _data(table: Fields, folder: Path) -> DataOptions:
@@ -255,7 +273,8 @@ def _data(table: Fields, folder: Path) -> DataOptions:
     hold_out = table.one_of("hold_out", [FOLDS, SHARE], default=normal.hold_out)
     if hold_out == SHARE:
         share = table.number("share", low=0.001, high=0.9, default=normal.share)
-        return DataOptions(min_photos, SHARE, share, memory_mb=memory)
+        split = table.whole("split", low=0, high=_MOST, default=normal.split)
+        return DataOptions(min_photos, SHARE, share, split, memory_mb=memory)
     return DataOptions(
         min_photos,
         FOLDS,
@@ -348,7 +367,11 @@ def _training(table: Fields) -> RunOptions:
 
 def _file(table: Fields, name: str, folder: Path) -> str:
     """The path of a file that must be there, relative to the configuration's folder."""
-    path = folder / table.text(name, rule="the path of a file")
+    return _existing(table, name, folder / table.text(name, rule="the path of a file"))
+
+
+def _existing(table: Fields, name: str, path: Path) -> str:
     if not path.is_file():
         raise table.wrong(name, f"is {str(path)!r}, which is no file", "Correct the path.")
-    return str(path)
+    # The same from wherever it is resumed.
+    return str(path.resolve())

@@ -38,7 +38,10 @@ class Curves:
         """The curves of a checkpoint."""
         columns = {name: values.tolist() for name, values in state["steps"].items()}
         rows = zip(*columns.values(), strict=True)
-        return Curves([dict(zip(columns, row, strict=True)) for row in rows], state["epochs"])
+        steps = [dict(zip(columns, row, strict=True)) for row in rows]
+        for row in steps:
+            row |= {name: int(row[name]) for name in ("step", "epoch")}
+        return Curves(steps, state["epochs"])
 
     def column(self, name: str) -> list[float]:
         """The values of one figure at all steps; empty when it has none of the name."""

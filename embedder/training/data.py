@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -28,12 +28,16 @@ _MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Crops:
-    """N crops of people: paths of their files, and (N,) labels, places in `people`."""
+    """N crops of people: paths of their files, and (N,) labels, places in `people`.
+
+    fingerprint: a SHA-256 of the photos' names and contents, by which a training knows its data.
+    """
 
     size: int
     paths: tuple[Path, ...]
     labels: NDArray[np.intp]
     people: tuple[str, ...]
+    fingerprint: str
 
     def read(self, place: int) -> RgbImage:
         """The (size, size, 3) crop at a place. Raises TrainingError for one that is damaged."""
@@ -61,12 +65,6 @@ class Crops:
         """Memory that all crops need."""
         return len(self.paths) * self.size**2 * 3 / _MEGABYTE
 
-    @property
-    def fingerprint(self) -> str:
-        """A SHA-256 of the photos' names, by which a resumed training knows its data."""
-        names = "\n".join("/".join(path.parts[-2:]) for path in self.paths)
-        return sha256(names.encode()).hexdigest()
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeldOut:
@@ -90,10 +88,13 @@ class Division:
     held_out: HeldOut
 
 
-def divide(cache: Cache, options: DataOptions, *, size: int, seed: int) -> Division:
+def divide(
+    cache: Cache, options: DataOptions, *, size: int, seen: Set[str] = frozenset()
+) -> Division:
     """Divide the photos of a cache by person, never by photo.
 
-    Raises TrainingError when the crops aren't `size` pixels a side, or when nobody or only one
+    `seen`: people whom the network has been trained on before, who can measure nothing. Raises
+    TrainingError when the crops aren't `size` pixels a side, or when nobody or only one
     person is left to train on or to measure with; PairsError for a bad file of pairs.
     """
     if cache.recipe.size != size:
@@ -105,21 +106,28 @@ def divide(cache: Cache, options: DataOptions, *, size: int, seed: int) -> Divis
     if options.hold_out == FOLDS:
         pairs = _pairs_of_folds(cache, options)
         people = {photo.parent.name for pair in pairs for photo in (pair.first, pair.second)}
+        _check_unseen(people & seen)
     else:
-        people = _drawn_people(usable, options.share, seed)
+        people = _drawn_people(usable, options, seen)
         drawn = [entry for entry in usable if entry.person in people]
         photos = [Path(entry.photo) for entry in drawn]
-        pairs = tuple(draw_pairs(photos, [entry.person for entry in drawn], seed))
+        pairs = tuple(draw_pairs(photos, [entry.person for entry in drawn], options.split))
     train = [entry for entry in usable if entry.person not in people]
     kept = _with_photos(train, options.min_photos)
     _check_people(cache, train, kept, options.min_photos)
     held_out = [entry for entry in usable if entry.person in people]
-    if not any(pair.genuine for pair in pairs) or all(pair.genuine for pair in pairs):
+    usable_pairs = _with_crops(pairs, held_out)
+    if not any(pair.genuine for pair in usable_pairs) or all(pair.genuine for pair in usable_pairs):
         raise TrainingError(
             "The people held out make no genuine and impostor pairs. Hold out more, of whom some "
             "have two photos."
         )
-    return Division(_crops(cache, kept), _held_out(cache, held_out, pairs))
+    return Division(crops_of(cache, kept), _held_out(cache, held_out, pairs))
+
+
+def _with_crops(pairs: Sequence[Pair], entries: Sequence[Entry]) -> list[Pair]:
+    photos = {Path(entry.photo) for entry in entries}
+    return [pair for pair in pairs if {pair.first, pair.second} <= photos]
 
 
 def _pairs_of_folds(cache: Cache, options: DataOptions) -> tuple[Pair, ...]:
@@ -140,17 +148,36 @@ def _pairs_of_folds(cache: Cache, options: DataOptions) -> tuple[Pair, ...]:
     )
 
 
-def _drawn_people(entries: Sequence[Entry], share: float, seed: int) -> set[str]:
-    """A share of the people, but enough for two folds of genuine and impostor pairs."""
+def _check_unseen(seen: Set[str]) -> None:
+    if seen:
+        raise TrainingError(
+            f"{len(seen)} of the people held out were trained on before, by what network.start "
+            "names: on them it would look better than it is. Hold out others, or begin with a "
+            "network that has not seen them."
+        )
+
+
+def _drawn_people(entries: Sequence[Entry], options: DataOptions, seen: Set[str]) -> set[str]:
+    """About a share of the people, but enough for two folds of genuine and impostor pairs.
+
+    A lot is drawn for each person by name, so that whoever is held out stays so when others come.
+    """
     counts = Counter(entry.person for entry in entries)
-    people = np.random.default_rng((seed, 2)).permutation(sorted(counts)).tolist()
+    lots = {person: _lot(options.split, person) for person in counts if person not in seen}
     chosen: list[str] = []
-    for person in people:
-        several = sum(counts[each] > 1 for each in chosen)
-        if len(chosen) >= share * len(people) and several >= _LEAST_HELD_OUT:
+    several = 0
+    for person in sorted(lots, key=lots.__getitem__):
+        if lots[person] >= options.share and several >= _LEAST_HELD_OUT:
             break
         chosen.append(person)
+        several += counts[person] > 1
     return set(chosen)
+
+
+def _lot(split: int, person: str) -> float:
+    """A number from 0 to 1, spread evenly over names."""
+    digest = sha256(f"{split}/{person}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def draw_pairs(photos: Sequence[Path], people: Sequence[str], seed: int) -> Iterator[Pair]:
@@ -200,20 +227,27 @@ def _check_people(
             f"Of {len(before)} people to train on in {cache.folder}, {len(people)} have "
             f"{min_photos} photos or more. Give more photos of each, or lower data.min_photos."
         )
+    usable = Counter(entry.person for entry in cache.usable())
+    several = sum(count > 1 for count in usable.values())
     raise TrainingError(
         f"{cache.folder} leaves {len(before)} people to train on, besides those held out: at least "
-        "two are needed. Give photos of more people."
+        f"two are needed. It has {len(usable)} people, {several} of them with two photos or more: "
+        "give more of these."
     )
 
 
-def _crops(cache: Cache, entries: Sequence[Entry]) -> Crops:
+def crops_of(cache: Cache, entries: Sequence[Entry]) -> Crops:
+    """The crops of some photos of a cache."""
     people, labels = np.unique([entry.person for entry in entries], return_inverse=True)
     paths = tuple(cache.folder / entry.crop for entry in entries)
-    return Crops(cache.recipe.size, paths, labels, tuple(map(str, people)))
+    facts = "\n".join(f"{entry.photo} {entry.sha256}" for entry in entries)
+    fingerprint = sha256(facts.encode()).hexdigest()
+    return Crops(cache.recipe.size, paths, labels, tuple(map(str, people)), fingerprint)
 
 
 def _held_out(cache: Cache, entries: Sequence[Entry], pairs: tuple[Pair, ...]) -> HeldOut:
     photos = tuple(Path(entry.photo) for entry in entries)
     paired = dict.fromkeys(photo for pair in pairs for photo in (pair.first, pair.second))
-    missing = tuple(photo for photo in paired if photo not in set(photos))
-    return HeldOut(_crops(cache, entries), photos, missing, pairs)
+    present = set(photos)
+    missing = tuple(photo for photo in paired if photo not in present)
+    return HeldOut(crops_of(cache, entries), photos, missing, pairs)

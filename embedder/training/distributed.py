@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import Tensor, distributed, nn
@@ -30,14 +31,24 @@ class Processes:
         """Whether this is the one that writes and measures."""
         return self.rank == 0
 
-    def share(self, batch: int) -> slice:
-        """The part of a batch that is this process's. Raises TrainingError for unequal parts."""
+    def share(self, batch: int, photos_each: int = 0) -> slice:
+        """The part of a batch that is this process's.
+
+        Raises TrainingError for parts that are unequal, or too small to be trained on: one photo,
+        or with `photos_each` of each person fewer than two people.
+        """
         each, spare = divmod(batch, self.count)
         if spare:
             # Gradients are averaged over processes: unequal parts would not count alike.
             raise TrainingError(
                 f"A batch of {batch} can't be shared evenly by {self.count} processes. Make "
                 "training.batch a multiple."
+            )
+        group = max(photos_each, 1)
+        if each % group or each < 2 * group:
+            raise TrainingError(
+                f"A batch of {batch} leaves {each} photos to each of {self.count} processes, which "
+                f"need {2 * group} or more, a multiple of {group}. Correct training.batch."
             )
         return slice(self.rank * each, (self.rank + 1) * each)
 
@@ -66,6 +77,20 @@ class Processes:
             distributed.barrier()
 
 
+def alone() -> Processes:
+    """This process by itself, whoever is beside it."""
+    return Processes(0, 1, _place())
+
+
+def _place() -> torch.device:
+    """The GPU of this process's number if there are some, else the processor."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(place)
+    return place
+
+
 @contextmanager
 def joined() -> Iterator[Processes]:
     """Join the others, as torchrun's environment says; alone without it.
@@ -74,15 +99,13 @@ def joined() -> Iterator[Processes]:
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     rank = int(os.environ.get("RANK", "0"))
-    if not torch.cuda.is_available():
-        place = torch.device("cpu")
-    else:
-        place = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        torch.cuda.set_device(place)
     if count == 1:
-        yield Processes(0, 1, place)
+        yield alone()
         return
-    distributed.init_process_group("gloo" if place.type == "cpu" else "nccl")
+    place = _place()
+    backend = "gloo" if place.type == "cpu" else "nccl"
+    # The others wait while the first measures.
+    distributed.init_process_group(backend, timeout=timedelta(hours=2))
     try:
         yield Processes(rank, count, place)
     finally:

@@ -98,7 +98,7 @@ def _manifest(facts: dict[str, str], architecture: str, path: Path, *, mirrored:
     with path.open("rb") as stream:
         digest, length = sha256(stream.read()).hexdigest(), path.stat().st_size
     # What JSON writes of a string is one in TOML as well.
-    described = [f"{key} = {json.dumps(value)}" for key, value in facts.items()]
+    described = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items()]
     return "\n".join(
         [
             "# Trained here, and written by `python -m embedder export`.",
@@ -158,10 +158,17 @@ def held_out_of(
         pairs = list(draw_pairs(others.photos, others.people, seed=0))
     kept = [p for p in pairs if not {p.first.parent.name, p.second.parent.name} & seen]
     folds = {fold: place for place, fold in enumerate(sorted({pair.fold for pair in kept}))}
-    if len(folds) < 2:  # noqa: PLR2004 - a fold's threshold comes from the others
+    # A fold's threshold comes from the others.
+    if len(folds) < 2 or len({pair.genuine for pair in kept}) < 2:  # noqa: PLR2004
         raise TrainingError(
             f"Of {len(pairs)} pairs {len(kept)} show only people that the network was not trained "
-            f"on, in {len(folds)} folds. Measure on pairs of other people, in two folds or more."
+            f"on, in {len(folds)} folds. Measure on pairs of other people, genuine and impostor "
+            "ones, in two folds or more."
+        )
+    if len(set(others.people)) in {1, len(others.people)}:
+        raise TrainingError(
+            "The people that the network was not trained on have one photo each, or are one. "
+            "Measure on more photos."
         )
     return others, [Pair(p.first, p.second, p.genuine, folds[p.fold]) for p in kept]
 
@@ -195,7 +202,7 @@ def _held_out(options: argparse.Namespace) -> tuple[Collection, list[Pair]] | No
             raise TrainingError("--pairs are pairs of photos. Give --images, where they lie, too.")
         return None
     pairs = read_pairs(options.pairs, options.images) if options.pairs else None
-    trained_on = checkpoints.load(options.checkpoint).people
+    trained_on = checkpoints.load(options.checkpoint).seen
     return held_out_of(read_people(options.images), pairs, trained_on)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from embedder.errors import TrainingError
 from embedder.training.augment import augment, generator
 from embedder.training.configuration import AugmentOptions
 from embedder.training.data import Crops
@@ -59,10 +61,19 @@ class Feeder:
             collate_fn=_together,
             num_workers=self._workers,
             pin_memory=self._pinned,
+            worker_init_fn=_heed_no_signals,
             # Its own: it draws seeds that nobody uses here, and is to leave the common one alone.
             generator=torch.Generator(),
         )
-        return iter(loader)
+        try:
+            yield from loader
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise TrainingError(
+                f"A process that prepares photos ended: {error}. Go on with --resume; with "
+                "training.workers = 0 there are none."
+            ) from error
 
 
 class _Samples(Dataset[Sample]):
@@ -79,6 +90,15 @@ class _Samples(Dataset[Sample]):
         crop = self._crops.read(photo) if self._pixels is None else self._pixels[photo]
         random = generator(self._seed, epoch, place)
         return augment(crop, self._options, random), int(self._crops.labels[photo])
+
+
+def _heed_no_signals(_worker: int) -> None:
+    """Signals go to a whole group of processes: whether to stop is for the one that trains.
+
+    When that ends, however it does, its workers end by themselves.
+    """
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
 
 
 def _together(samples: Sequence[Sample]) -> Batch:

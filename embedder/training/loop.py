@@ -31,7 +31,7 @@ from embedder.training.losses import Losses, make_loss
 from embedder.training.optimiser import make_optimiser, set_rate
 from embedder.training.sampler import make_sampler
 from embedder.training.schedule import make_schedule
-from embedder.training.start import make_network
+from embedder.training.start import make_network, seen_before
 
 Measure = Callable[[nn.Module], Row]
 """Figures of a network on people held out."""
@@ -63,7 +63,10 @@ class Objective(nn.Module):
 
 @dataclass(slots=True, eq=False)
 class Training:
-    """A training's parts, and how far it has come: steps and epochs that are done."""
+    """A training's parts, and how far it has come: steps and epochs that are done.
+
+    seen: names of all whom its weights have been trained on, before it, too.
+    """
 
     configuration: Configuration
     crops: Crops
@@ -72,6 +75,7 @@ class Training:
     objective: Objective
     average: Average | None
     optimiser: torch.optim.Optimizer
+    seen: frozenset[str]
     step: int = 0
     epoch: int = 0
     curves: Curves = field(default_factory=Curves)
@@ -108,6 +112,7 @@ def prepare(
         objective,
         Average(network, options.ema) if options.ema else None,
         make_optimiser(configuration.optimiser, objective.network, objective.loss),
+        seen_before(configuration.network) | frozenset(crops.people),
     )
 
 
@@ -125,7 +130,7 @@ def train(
     """
     options, processes = training.configuration.training, training.processes
     sampler = make_sampler(training.crops.labels, options.batch, options.photos_each, options.seed)
-    share = processes.share(options.batch)
+    share = processes.share(options.batch, options.photos_each)
     schedule = make_schedule(training.configuration.schedule, options.epochs)
     feeder = Feeder(
         training.crops,
@@ -191,7 +196,7 @@ def _step(
     row = dict(zip(figures, values, strict=True))
     # Before the step: weights that were good stay good.
     if not math.isfinite(row["total"]) or not math.isfinite(slope):
-        raise _diverged(training)
+        raise _diverged(training, training.step + 1)
     training.optimiser.step()
     if training.average is not None:
         training.average.update(training.objective.network, training.step)
@@ -213,10 +218,10 @@ def _figures(losses: Losses, labels: Tensor) -> dict[str, Tensor]:
     return figures
 
 
-def _diverged(training: Training) -> DivergedError:
+def _diverged(training: Training, step: int) -> DivergedError:
     kept = training.folder / LAST
     return DivergedError(
-        f"The loss or its gradient is not a finite number at step {training.step + 1} (epoch "
+        f"The loss, its gradient or a weight is not a finite number at step {step} (epoch "
         f"{training.epoch + 1}): the training diverged. The last good checkpoint stays in {kept}. "
         "Lower schedule.rate or optimiser.clip, and begin anew or with network.start."
     )
@@ -245,7 +250,13 @@ def _stop(training: Training) -> None:
 
 
 def save(training: Training, name: str = LAST) -> None:
-    """Write a checkpoint, all processes waiting. Raises TrainingError when it can't be."""
+    """Write a checkpoint, all processes waiting.
+
+    Raises TrainingError when it can't be written, DivergedError when there is nothing good to keep.
+    """
+    state: dict[str, Tensor] = training.objective.state_dict()
+    if not all(torch.isfinite(each).all() for each in state.values()):
+        raise _diverged(training, training.step)
     if training.processes.is_first:
         checkpoints.save(training.folder / name, _checkpoint(training))
     training.processes.wait()
@@ -263,11 +274,16 @@ def _checkpoint(training: Training) -> Checkpoint:
         loss=training.objective.loss.state_dict(),
         optimiser=training.optimiser.state_dict(),
         schedule={"rate": training.optimiser.param_groups[0]["lr"]},
-        sampler={"photos": len(training.crops.paths), "sha256": training.crops.fingerprint},
+        sampler={
+            "photos": len(training.crops.paths),
+            "sha256": training.crops.fingerprint,
+            "processes": training.processes.count,
+        },
         random={"seed": training.configuration.training.seed},
         epoch=training.epoch,
         step=training.step,
         people=list(training.crops.people),
+        seen=sorted(training.seen),
         curves=training.curves.state(),
     )
 
@@ -280,14 +296,21 @@ def resume(training: Training) -> None:
     saved = checkpoints.load(training.folder / LAST)
     other = difference(saved.configuration, _plain(training.configuration))
     if other:
+        kept = training.folder / LAST
         raise TrainingError(
-            f"{training.folder / LAST} was trained with another {other}. Resume with the same "
-            "configuration, or begin anew with another --output and network.start."
+            f"{kept} was trained with another {other}. Resume with the same configuration, or "
+            f'begin anew: another --output, and network.start = "{kept.absolute()}".'
         )
     if saved.sampler["sha256"] != training.crops.fingerprint:
         raise TrainingError(
             f"{training.folder / LAST} was trained on {saved.sampler['photos']} photos; these are "
             f"{len(training.crops.paths)} or others. Resume with the same data."
+        )
+    if saved.sampler["processes"] != training.processes.count:
+        # Each has statistics and dropout of its own share.
+        raise TrainingError(
+            f"{training.folder / LAST} was trained by {saved.sampler['processes']} processes, not "
+            f"{training.processes.count}. Resume with as many."
         )
     training.objective.network.load_state_dict(saved.model)
     training.objective.loss.load_state_dict(saved.loss)

@@ -6,6 +6,7 @@ shorter here, since they are aligned already.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +44,8 @@ class Spread:
 
     @property
     def ratio(self) -> float:
-        """Within over between: what center loss is to make smaller."""
-        return self.within / self.between
+        """Within over between: what center loss is to make smaller. NaN if people are one point."""
+        return self.within / self.between if self.between > 0 else float("nan")
 
 
 def spread(templates: NDArray[np.float32], labels: NDArray[np.intp]) -> Spread:
@@ -57,9 +58,13 @@ def spread(templates: NDArray[np.float32], labels: NDArray[np.intp]) -> Spread:
     distances = [
         np.linalg.norm(theirs - mean, axis=1) for theirs, mean in zip(several, means, strict=True)
     ]
-    first, second = np.triu_indices(len(means), 1)
-    between = np.linalg.norm(means[first] - means[second], axis=1)
-    return Spread(float(np.concatenate(distances).mean()), float(between.mean()))
+    # A mean against those behind it: all pairs at once of ten thousand people fill a memory.
+    between = sum(
+        float(np.linalg.norm(means[place + 1 :] - mean, axis=1).sum())
+        for place, mean in enumerate(means)
+    )
+    pairs = len(means) * (len(means) - 1) / 2
+    return Spread(float(np.concatenate(distances).mean()), between / pairs)
 
 
 def embed(
@@ -145,7 +150,8 @@ def quick(reader: CropReader, held_out: HeldOut) -> dict[str, float]:
         "eer": metrics.eer(curve),
         "ratio": spread(reader.templates, held_out.crops.labels).ratio,
     }
-    return {name: float(value) for name, value in figures.items() if value is not None}
+    known = {name: float(value) for name, value in figures.items() if value is not None}
+    return {name: value for name, value in known.items() if math.isfinite(value)}
 
 
 def _comparisons(reader: CropReader, held_out: HeldOut) -> Comparisons:
@@ -168,9 +174,14 @@ class Final:
         return {
             "verification": self.verification.record(),
             "identification": self.identification and self.identification.record(),
-            "within": self.spread.within,
-            "between": self.spread.between,
-            "ratio": self.spread.ratio,
+            **{
+                name: figure if math.isfinite(figure) else None
+                for name, figure in (
+                    ("within", self.spread.within),
+                    ("between", self.spread.between),
+                    ("ratio", self.spread.ratio),
+                )
+            },
         }
 
     def scores(self) -> tuple[Floats, Floats]:

@@ -21,7 +21,7 @@ from embedder.training import loop, measure
 from embedder.training.cache import Cache
 from embedder.training.configuration import Configuration
 from embedder.training.curves import Row
-from embedder.training.data import Crops
+from embedder.training.data import Crops, crops_of
 from embedder.training.distributed import Processes
 from embedder.training.loop import Watcher
 
@@ -54,9 +54,7 @@ def most_photographed(cache: Cache, count: int) -> Crops:
     if len(chosen) < 2:  # noqa: PLR2004 - to be told apart
         raise TrainingError("A picture needs two people or more with several photos each.")
     entries = [entry for entry in usable if entry.person in chosen]
-    people, labels = np.unique([entry.person for entry in entries], return_inverse=True)
-    paths = tuple(cache.folder / entry.crop for entry in entries)
-    return Crops(cache.recipe.size, paths, labels, tuple(map(str, people)))
+    return crops_of(cache, entries)
 
 
 def draw(
@@ -75,7 +73,8 @@ def draw(
     for name, center_weight in ((ALONE, 0.0), (WITH_CENTER, _CENTER_WEIGHT)):
         told = replace(
             configuration,
-            network=replace(configuration.network, dimension=2),
+            # Whatever it begins with otherwise has not two numbers.
+            network=replace(configuration.network, dimension=2, start=""),
             loss=replace(configuration.loss, kind="softmax", center_weight=center_weight),
         )
         where = folder / name.replace(" ", "-")

@@ -104,9 +104,13 @@ def picture(
     for axes, (name, points) in zip(panels, embeddings.items(), strict=True):
         for label, person in enumerate(people):
             theirs = points[labels == label]
-            axes.scatter(theirs[:, 0], theirs[:, 1], s=9, color=f"C{label % 10}", label=person)
+            axes.scatter(
+                theirs[:, 0], theirs[:, 1], s=9, color=f"C{label % 10}", label=_plain(person)
+            )
         axes.set_title(name)
         axes.set_aspect("equal", "datalim")
+        axes.set_xlabel("first number of the embedding")
+        axes.set_ylabel("second")
         axes.grid(visible=True, alpha=0.3)
     figure.legend(
         *panels[0].get_legend_handles_labels(),
@@ -115,6 +119,11 @@ def picture(
         fontsize="x-small",
     )
     return _png(figure)
+
+
+def _plain(name: str) -> str:
+    """A name as it is: a dollar sign would begin a formula."""
+    return name.replace("$", r"\$")
 
 
 def _panels(count: int, *, height: float = _PANEL[1]) -> tuple[Figure, list[Axes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 
@@ -169,9 +170,15 @@ def _figure(figure: Figure) -> str:
     return f"{number(figure.value, 3)} ({low:.3f} to {high:.3f})"
 
 
+def _toml(value: object) -> str:
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+
+
 def _told(configuration: Configuration) -> str:
     tables = configuration.as_dict()
     return "\n".join(
-        "\n".join([f"[{name}]", *(f"{key} = {value!r}" for key, value in table.items()), ""])
+        "\n".join([f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in given.items()), ""])
         for name, table in tables.items()
+        # What isn't told has no value in TOML.
+        if (given := {key: value for key, value in table.items() if value not in {None, "", ()}})
     )

@@ -13,6 +13,8 @@ from pathlib import Path
 from embedder.errors import TrainingError
 from embedder.training.configuration import COSINE, FILE, ScheduleOptions
 
+HIGHEST_RATE = 1e6
+
 Schedule = Callable[[float], float]
 """The learning rate at a place in epochs: 2.5 is the middle of the third."""
 
@@ -37,7 +39,11 @@ def read_file(path: Path) -> tuple[list[int], list[float]]:
     """
     epochs: list[int] = []
     rates: list[float] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise TrainingError(f"{path.name} is no text in UTF-8. Save it so.") from error
+    for number, line in enumerate(lines, start=1):
         text = line.partition("#")[0].strip()
         if not text:
             continue
@@ -59,7 +65,7 @@ def _parsed(path: Path, number: int, text: str) -> tuple[int, float]:
         found = int(epoch), float(rate)
     except ValueError:
         found = -1, math.nan
-    if found[0] < 0 or not (math.isfinite(found[1]) and found[1] > 0):
+    if found[0] < 0 or not 0 < found[1] <= HIGHEST_RATE:
         raise TrainingError(
             f"{path.name}, line {number}: {text!r} is not `EPOCH: RATE`, as in `20: 0.01`."
         )

@@ -14,6 +14,16 @@ from embedder.training import checkpoints
 from embedder.training.configuration import NetworkOptions
 
 
+def seen_before(options: NetworkOptions) -> frozenset[str]:
+    """Whom the weights of a checkpoint that a training begins with were trained on, by name.
+
+    Empty for a network of the catalogue, which doesn't say.
+    """
+    if Path(options.start).suffix != checkpoints.SUFFIX:
+        return frozenset()
+    return frozenset(checkpoints.load(Path(options.start)).seen)
+
+
 def make_network(options: NetworkOptions) -> nn.Module:
     """A network with the weights that it is to begin with.
 

@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 CURVES, TENSORBOARD = "curves.jsonl", "tensorboard"
+# What is measured after an epoch, as tables call it.
+_NAMES = {
+    "accuracy": "accuracy", "tmr_1e-2": "TMR at FMR 1e-2", "tmr_1e-3": "TMR at FMR 1e-3",
+    "eer": "EER", "ratio": "within / between",
+}  # fmt: skip
 # How much of the figure shown stays at each step: single batches jump about.
 _SMOOTH = 0.9
 
@@ -74,7 +79,8 @@ class Scalars:
     def epoch(self, row: Row) -> None:
         """Write what was measured."""
         for name, value in row.items():
-            self._writer.add_scalar(f"held_out/{name}", value, self._step)
+            if name != "epoch":
+                self._writer.add_scalar(f"held_out/{name}", value, self._step)
         self._writer.flush()
 
 
@@ -104,19 +110,25 @@ class Bar:
         )
 
     def epoch(self, row: Row) -> None:
-        """Print a line about the people held out, where there are any."""
-        named = [f"{name} {value:.4f}" for name, value in row.items() if name != "epoch"]
+        """Print a line about the epoch: its loss, and the people held out, where there are any."""
+        named = [f"{_NAMES[name]} {row[name]:.4f}" for name in _NAMES if name in row]
         if not named:
             return
-        text = f"epoch {row['epoch']:.0f}, held out: {', '.join(named)}"
+        loss = f"loss {self._shown['total']:.3f}; " if self._shown else ""
+        text = f"epoch {row['epoch']:.0f}: {loss}held out: {', '.join(named)}"
         self._progress.console.print(text, highlight=False, soft_wrap=True)
 
 
 @contextmanager
-def bar(steps: int, done: int) -> Iterator[Bar]:
-    """A bar on standard error; in a log only the lines about epochs."""
+def bar(steps: int, done: int, name: str = "") -> Iterator[Bar]:
+    """A bar on standard error, with a name if there are several; in a log lines about epochs."""
     console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[figures]}"))
+    columns = (
+        *([TextColumn(name)] if name else []),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
     with Progress(
         *columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal
     ) as progress:

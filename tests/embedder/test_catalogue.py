@@ -308,7 +308,7 @@ def a_calibration(source: str = "somebody's photos") -> Calibration:
     )
 
 
-@pytest.mark.parametrize("source", ["ours", 'a "quoted" \\ one', "José, 2026"])
+@pytest.mark.parametrize("source", ["ours", 'a "quoted" \\ one', "José, 2026 😀"])
 def test_a_calibration_comes_back_as_it_was_written(shelf: Shelf, source: str) -> None:
     shelf.made()
     before = shelf.catalogue.manifest("net")

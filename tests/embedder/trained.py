@@ -56,6 +56,7 @@ def checkpoint(
         epoch=3,
         step=40,
         people=list(people),
+        seen=list(people),
         curves={},
     )
     save(path, held)

@@ -24,9 +24,9 @@ def several(lfw: Lfw, people: int, photos: int) -> list[str]:
     return [name for name in lfw.people(1453) if lfw.path(name, photos).is_file()][:people]
 
 
-def photos(folder: Path, lfw: Lfw, people: int, each: int) -> Path:
-    """A folder with photos of people of LFW."""
-    for name in several(lfw, people, each):
+def photos(folder: Path, lfw: Lfw, people: int, each: int, *, skip: int = 0) -> Path:
+    """A folder with photos of people of LFW, without the first few."""
+    for name in several(lfw, skip + people, each)[skip:]:
         (folder / name).mkdir(parents=True)
         for number in range(1, each + 1):
             source = lfw.path(name, number)

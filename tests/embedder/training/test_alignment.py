@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from embedder.pipeline import Pipeline
 from embedder.training import cache
 from embedder.training.alignment import align, recipe_for
 from embedder.training.cache import JOURNAL, Cache
+from embedder.training.exclusive import exclusive
 from tests.conftest import ROOT, Lfw
 from tests.embedder.pictures import saved, scene
 from tests.embedder.training.folders import photos
@@ -128,6 +131,70 @@ def test_killed_at_any_point_it_goes_on(tmp_path: Path, lfw: Lfw) -> None:
     assert cache.read(tmp_path / "cache") == resumed
 
 
+def test_odd_files_are_skipped_and_say_why(tmp_path: Path, lfw: Lfw) -> None:
+    folder = photos(tmp_path / "photos", lfw, 2, 1)
+    person = next(folder.iterdir())
+    data = lfw.bytes("Winona_Ryder")
+    os.mkfifo(person / "pipe.jpg")
+    (person / "folder.jpg").mkdir()
+    long = "x" * 250 + ".jpg"
+    (person / long).write_bytes(data)
+    foreign = os.fsencode(person) + b"/caf\xe9.jpg"
+    Path(os.fsdecode(foreign)).write_bytes(data)
+    found = align(folder, tmp_path / "cache", DLIB)
+    why = {entry.photo.split("/")[1]: (entry.code, entry.why) for entry in found.skipped()}
+    assert why == {
+        "pipe.jpg": ("unreadable", "The file can't be read: it is no file."),
+        long: ("unreadable", "The file can't be read: its name is longer than 245 bytes."),
+        os.fsdecode(b"caf\xe9.jpg"): (
+            "unreadable", "The file can't be read: its name is not UTF-8, rename it.",
+        ),
+    }  # fmt: skip
+    assert len(found.usable()) == 2
+    assert cache.read(tmp_path / "cache") == found
+
+
+def test_a_person_s_folder_can_be_a_link(tmp_path: Path, lfw: Lfw) -> None:
+    photos(tmp_path / "elsewhere", lfw, 2, 1)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for person in (tmp_path / "elsewhere").iterdir():
+        (folder / person.name).symlink_to(person)
+        (person / "back").symlink_to(folder)
+    found = align(folder, tmp_path / "cache", DLIB)
+    assert [entry.person for entry in found.usable()] == sorted(p.name for p in folder.iterdir())
+
+
+def test_what_is_gone_from_the_photos_is_gone_from_the_cache(tmp_path: Path, lfw: Lfw) -> None:
+    folder = photos(tmp_path / "photos", lfw, 3, 1)
+    before = align(folder, tmp_path / "cache", DLIB)
+    gone, *kept = sorted(folder.iterdir())
+    shutil.rmtree(gone)
+    after = align(folder, tmp_path / "cache", DLIB)
+    assert len(before.usable()) == 3
+    assert {entry.person for entry in after.entries} == {person.name for person in kept}
+    crops = (tmp_path / "cache" / "crops").rglob("*.png")
+    assert {path.parent.name for path in crops} == {person.name for person in kept}
+
+
+def test_a_cache_is_of_one_folder(source: Path, filled: Cache, tmp_path: Path, lfw: Lfw) -> None:
+    other = photos(tmp_path / "other", lfw, 1, 1, skip=10)
+    with pytest.raises(TrainingError, match=r"holds 12 photos, and none of those in .*other"):
+        align(other, filled.folder, DLIB)
+    assert cache.read(filled.folder) == filled
+    with pytest.raises(TrainingError, match=r"cache lies in .*other\. Name a folder .* outside it"):
+        align(other, other / "cache", DLIB)
+
+
+def test_two_at_once_do_not_write_into_one_cache(source: Path, filled: Cache) -> None:
+    with (
+        exclusive(filled.folder),
+        pytest.raises(TrainingError, match="Another process writes into"),
+    ):
+        align(source, filled.folder, DLIB)
+    assert align(source, filled.folder, DLIB) == filled
+
+
 def test_another_recipe_needs_another_folder(source: Path, filled: Cache) -> None:
     other = recipe_for("mobilefacenet", "mtcnn", min_face=40.0)
     with pytest.raises(TrainingError, match=r"holds crops of 150 pixels .* Name another folder"):
@@ -154,7 +221,7 @@ def test_bad_arguments(
 def test_the_table(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["align", str(source), str(tmp_path), "--architecture", "dlib-resnet"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("12 photos, of which ")
+    assert printed.startswith("12 photos; those that can be used show 3 people, 2 with 2 or more, ")
     for code in ("duplicate", "empty_file", "no_face", "two_names", "undecodable", "unreadable"):
         assert f"| {code}" in printed
     assert f"{tmp_path}/skipped.json" in printed

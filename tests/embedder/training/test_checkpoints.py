@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from embedder.errors import TrainingError
 from embedder.training import checkpoints
@@ -68,10 +70,29 @@ def test_damaged_ones_are_refused(tmp_path: Path) -> None:
         checkpoints.load(tmp_path / "none.pt")
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"format": 2}, {}])
+@given(st.floats(0, 1), st.integers(0, 7))
+@settings(max_examples=40, deadline=None)
+def test_a_bit_that_flipped_is_found_or_changes_nothing(
+    tmp_path_factory: pytest.TempPathFactory, where: float, bit: int
+) -> None:
+    folder = tmp_path_factory.mktemp("flipped")
+    path = checkpoint(folder)
+    before = checkpoints.load(path)
+    data = bytearray(path.read_bytes())
+    data[min(int(where * len(data)), len(data) - 1)] ^= 1 << bit
+    path.write_bytes(data)
+    try:
+        after = checkpoints.load(path)
+    except TrainingError:
+        return
+    assert after.model.keys() == before.model.keys()
+    assert all(torch.equal(after.model[name], before.model[name]) for name in before.model)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"format": 1}, {}])
 def test_others_are_refused(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "bad.pt")
-    with pytest.raises(TrainingError, match="is no checkpoint of format 1"):
+    with pytest.raises(TrainingError, match="is no checkpoint of format 2"):
         checkpoints.load(tmp_path / "bad.pt")
 
 
@@ -92,7 +113,7 @@ class Harm:
 
 
 def test_nothing_in_a_file_is_run(tmp_path: Path) -> None:
-    torch.save({"format": 1, "model": Harm(tmp_path / "ran")}, tmp_path / "bad.pt")
+    torch.save({"format": 2, "model": Harm(tmp_path / "ran")}, tmp_path / "bad.pt")
     (tmp_path / "plain.pt").write_bytes(pickle.dumps(Harm(tmp_path / "ran"), protocol=2))
     for name in ("bad.pt", "plain.pt"):
         with pytest.raises(TrainingError, match="is no checkpoint, or damaged"):

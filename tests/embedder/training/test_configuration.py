@@ -59,6 +59,8 @@ def test_there_are_shipped_ones() -> None:
         ({"schedule": {"kind": "file", "file": "no.txt"}}, "no.txt', which is no file"),
         ({"data": {"hold_out": "folds", "folds": [1]}}, "[data]: pairs is missing"),
         ({"data": {"share": float("nan")}}, "[data]: share is [nan]"),
+        ({"schedule": {"rate": 10**400}}, "[schedule]: rate is [1000"),
+        ({"loss": {"kind": "triplet"}}, "training.photos_each is 0, and triplets need pairs"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, tables: dict[str, Any], told: str) -> None:
@@ -81,6 +83,34 @@ def test_an_unknown_name_and_broken_toml(tmp_path: Path) -> None:
     path.write_text("[network\n", "utf-8")
     with pytest.raises(TrainingError, match=r"broken.toml is no TOML"):
         read(str(path))
+
+
+def test_a_misspelt_name_is_pointed_at(tmp_path: Path) -> None:
+    table = {**LEAST, "training": {"epoch": 3, "batch": 4}}
+    with pytest.raises(TrainingError, match="epochs is missing; is 'epoch' meant to be it"):
+        parse(table, "my.toml", tmp_path)
+
+
+def test_what_is_no_toml_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "broken.toml"
+    path.write_text("a = " + "[" * 5_000, "utf-8")
+    with pytest.raises(TrainingError, match=r"broken.toml is no TOML"):
+        read(str(path))
+
+
+def test_it_begins_with_nothing_or_a_file_from_wherever_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (
+        parsed(tmp_path, network={"architecture": "mobilefacenet", "start": ""}).network.start == ""
+    )
+    (tmp_path / "rates.txt").write_text("0: 0.1\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    here, there = (
+        parsed(folder, schedule={"kind": "file", "file": "rates.txt"}).as_dict()
+        for folder in (Path(), tmp_path)
+    )
+    assert difference(here, there) == ""
 
 
 def test_files_lie_relative_to_the_configuration(tmp_path: Path) -> None:

@@ -66,3 +66,10 @@ def test_a_batch_that_can_not_be_shared_evenly() -> None:
     assert [each.share(8) for each in processes] == [slice(n, n + 2) for n in (0, 2, 4, 6)]
     with pytest.raises(TrainingError, match="A batch of 6 can't be shared evenly by 4 processes"):
         processes[0].share(6)
+    with pytest.raises(TrainingError, match="leaves 1 photos to each of 4 processes"):
+        processes[0].share(4)
+    # Triplets: whole groups of a person, of two people at least.
+    assert processes[1].share(32, 4) == slice(8, 16)
+    for batch in (16, 24):
+        with pytest.raises(TrainingError, match="need 8 or more, a multiple of 4"):
+            processes[0].share(batch, 4)

@@ -148,14 +148,23 @@ def a_pair(first: str, second: str, fold: int) -> Pair:
 
 def test_only_people_that_were_not_trained_on_are_measured() -> None:
     people = ["A", "B", "C", "D", "E"]
-    collection = Collection([Path(name) / "1.jpg" for name in people], people)
+    collection = Collection(
+        [Path(name) / f"{number}.jpg" for name in people for number in (1, 2)],
+        [name for name in people for _ in (1, 2)],
+    )
     pairs = [a_pair("A", "A", 0), a_pair("B", "C", 0), a_pair("C", "C", 2), a_pair("D", "E", 4)]
     photos, kept = held_out_of(collection, pairs, ["A", "B", "Z"])
-    assert photos.people == ["C", "D", "E"]
-    assert photos.photos == [Path("C/1.jpg"), Path("D/1.jpg"), Path("E/1.jpg")]
+    assert photos.people == ["C", "C", "D", "D", "E", "E"]
+    assert photos.photos[:2] == [Path("C/1.jpg"), Path("C/2.jpg")]
     assert kept == [a_pair("C", "C", 0), a_pair("D", "E", 1)]
     with pytest.raises(TrainingError, match=r"Of 4 pairs 1 show only people .* in 1 folds"):
         held_out_of(collection, pairs, ["A", "B", "D"])
+    genuine = [a_pair(name, name, fold) for fold, name in enumerate(people)]
+    with pytest.raises(TrainingError, match="genuine and impostor ones, in two folds or more"):
+        held_out_of(collection, genuine, [])
+    single = Collection(collection.photos[::2], people)
+    with pytest.raises(TrainingError, match="have one photo each, or are one"):
+        held_out_of(single, pairs, [])
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
@@ -18,6 +19,7 @@ from embedder.__main__ import main
 from embedder.catalogue import Catalogue
 from embedder.training import checkpoints
 from embedder.training.commands import better_before
+from embedder.training.exclusive import exclusive
 from tests.conftest import ROOT
 from tests.embedder.training.folders import drawn, people
 
@@ -82,7 +84,12 @@ def assert_same(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> None:
 def started(given: list[str], output: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "embedder", *given, "--output", str(output)]
     return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -108,13 +115,17 @@ def test_killed_at_a_random_step_and_resumed(given: list[str], whole: Path, tmp_
     assert_same(rows(whole), rows(output))
 
 
-def test_stopped_by_sigterm_and_resumed(given: list[str], whole: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_by_a_signal_and_resumed(
+    given: list[str], whole: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     output = tmp_path / "out"
     process = started(given, output)
     wait_for_step(process, output, 2)
-    process.send_signal(signal.SIGTERM)
+    # As a terminal and systemd do it: to all of its processes.
+    os.killpg(process.pid, number)
     _, error = process.communicate()
-    assert process.returncode == 2
+    assert process.returncode == 130
     told = re.search(r"Stopped after step (\d+) \(epoch \d\). The checkpoint is in", error)
     assert told, error
     assert checkpoints.load(output / "last.pt").step == int(told[1])
@@ -207,6 +218,63 @@ def test_help_needs_no_torch() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_who_was_trained_on_before_is_not_held_out(
+    given: list[str], whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = SMALL.replace(
+        "[augment]", f'start = "{whole / "last.pt"}"\n\n[data]\nsplit = 3\n\n[augment]'
+    )
+    (tmp_path / "again.toml").write_text(text, "utf-8")
+    command, _, *rest = given
+    arguments = [command, str(tmp_path / "again.toml"), *rest, "--output", str(tmp_path / "out")]
+    assert main([*arguments, "--epochs", "1", "--picture", "2"]) == 0
+    before, after = (checkpoints.load(each / "last.pt") for each in (whole, tmp_path / "out"))
+    assert set(before.people) <= set(after.people)
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    assert "Embeddings in two dimensions" in page, "drawn without what it began with"
+    assert "Training on " in capsys.readouterr().err
+
+
+def test_two_trainings_do_not_write_into_one_folder(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    with exclusive(tmp_path / "out"):
+        assert main([*given, "--output", str(tmp_path / "out")]) == 2
+    assert "Another process writes into" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--seed", "-1"], "'-1' is no whole number from 0"),
+        (["--seed", str(2**70)], "is no whole number from 0"),
+        (["--epochs", "0"], "'0' is no whole number from 1"),
+        (["--picture", "0"], "'0' is no whole number from 1"),
+    ],
+)
+def test_numbers_that_are_none(
+    given: list[str], capsys: pytest.CaptureFixture[str], arguments: list[str], reason: str
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*given, "--output", "out", *arguments])
+    assert reason in capsys.readouterr().err
+
+
+def test_what_a_picture_needs_is_said_first(
+    given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "out"
+    assert main([*given, "--output", str(output), "--picture", "1"]) == 2
+    assert "two people or more" in capsys.readouterr().err
+    assert not output.exists()
+    _, *rest = given
+    assert main(["picture", *rest, str(tmp_path / "plane.svg")]) == 2
+    assert "Give it a name that ends in .png" in capsys.readouterr().err
+    assert main(["picture", *rest, str(tmp_path / "none" / "plane.png")]) == 2
+    assert "is not a folder" in capsys.readouterr().err
 
 
 def test_an_earlier_epoch_that_was_better_is_named(tmp_path: Path) -> None:
