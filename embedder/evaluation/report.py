@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +53,12 @@ def check_writable(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and not path.parent.is_dir():
             raise EvaluationError(f"{path.parent} is not a folder. Make it, then try again.")
+
+
+def python() -> str:
+    """How this Python is called from here, in commands that are printed to be copied."""
+    called = os.path.relpath(sys.executable)
+    return sys.executable if called.startswith("..") else called
 
 
 def say(line: str) -> None:

@@ -17,7 +17,15 @@ from torch import nn
 
 from embedder.errors import TrainingError
 from embedder.evaluation.collection import read_people
-from embedder.evaluation.report import check_writable, number, progress, say, table, write_json
+from embedder.evaluation.report import (
+    check_writable,
+    number,
+    progress,
+    python,
+    say,
+    table,
+    write_json,
+)
 from embedder.networks.architectures import ARCHITECTURES
 from embedder.training import alignment, cache, configuration, loop, plots, report
 from embedder.training import data as photos_of
@@ -168,7 +176,7 @@ def _leave(training: Training, finals: dict[str, Final], picture: bytes | None) 
     return [
         f"{training.step} steps, {training.epoch} epochs; report: {folder / REPORT}",
         *better_before(training.curves.epochs, folder),
-        f"To use it: python -m embedder export {folder / LAST} --name NAME",
+        f"To use it: {python()} -m embedder export {folder / LAST} --name NAME",
     ]
 
 

@@ -217,11 +217,12 @@ def _measured(result: verification.Verification) -> str:
 
 
 def _what_next(model: str, *, is_calibrated: bool) -> list[str]:
-    calibration = f"  manage.py calibrate --images FOLDER --model {model}   # from other people"
+    manage = f"  {report.python()} manage.py"
+    calibration = f"{manage} calibrate --images FOLDER --model {model} --record"
     return [
         "",
         "To use it:",
         *([] if is_calibrated else [calibration]),
-        f"  manage.py models use {model} --gallery SLUG   # in a gallery there is",
-        f"  manage.py models use {model}   # in new galleries",
+        f"{manage} models use {model} --gallery SLUG   # in a gallery there is",
+        f"{manage} models use {model}   # in new galleries",
     ]

@@ -18,6 +18,7 @@ from embedder.__main__ import main
 from embedder.catalogue import Catalogue
 from embedder.errors import DimensionError, EmbedderError, TrainingError, WeightsError
 from embedder.evaluation.collection import Collection, Pair
+from embedder.evaluation.report import python
 from embedder.training.export import export, held_out_of
 from tests.conftest import ROOT, Lfw
 from tests.embedder.trained import SMALL, built, checkpoint
@@ -205,7 +206,8 @@ def test_the_command_exports_measures_and_says_what_comes_next(
         f"On 6 people that it was not trained on: accuracy {figures['accuracy']:.4f} +- "
     )
     assert lines[2].startswith("It has no calibration yet. A calibration needs 50 people")
-    assert "  manage.py models use mtcnn-ours --gallery SLUG   # in a gallery there is" in lines
+    use = f"  {python()} manage.py models use mtcnn-ours --gallery SLUG   # in a gallery there is"
+    assert use in lines
     # The same again: the name is taken, and nothing changes.
     before = (models / "ours.toml").read_bytes()
     assert main(arguments) == 2
