@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
@@ -170,7 +171,14 @@ def _leave(training: Training, finals: dict[str, Final], picture: bytes | None) 
     """Write report and figures; lines that say where."""
     folder = training.folder
     title = f"Training of {training.configuration.network.architecture}"
-    page = report.html(title, training.configuration, training.curves, finals, picture)
+    about = (
+        f"{len(training.crops.paths):,} photos of {len(training.crops.people):,} people, "
+        f"{training.step:,} steps in {training.epoch} epochs; written at "
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    )
+    page = report.html(
+        title, training.configuration, training.curves, finals, picture=picture, about=about
+    )
     cache.write_text(folder / REPORT, page)
     write_json(folder / FIGURES, [{name: each.record() for name, each in finals.items()}])
     return [

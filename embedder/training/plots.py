@@ -37,13 +37,18 @@ def check() -> None:
         raise TrainingError(f"Plots need matplotlib. {extras.remedy('training')}")
 
 
-def losses(curves: Curves) -> bytes:
-    """The total loss and its parts by step."""
+def losses(curves: Curves, center_weight: float) -> bytes:
+    """The total loss and its parts by step, center loss by its weight."""
     figure, [axes] = _panels(1)
     known = {"step", "epoch", "rate", "accuracy"}
     for name in [name for name in curves.steps[0] if name not in known] if curves.steps else []:
-        axes.plot(*_smoothed(curves.column("step"), curves.column(name)), label=name)
+        weight = center_weight if name == "center" else 1.0
+        label = f"{name} x {weight:g}" if name == "center" else name
+        steps, values = _smoothed(curves.column("step"), curves.column(name))
+        axes.plot(steps, weight * values, label=label)
     axes.set_yscale("log")
+    for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+        set_formatter("{x:g}")
     name_axes(axes, "step", "loss")
     return _png(figure)
 
@@ -88,6 +93,7 @@ def histograms(scores: Mapping[str, tuple[Floats, Floats]]) -> bytes:
     figure, panels = _panels(len(scores))
     edges = np.linspace(-1, 1, _BINS + 1)
     for axes, (name, (genuine, impostor)) in zip(panels, scores.items(), strict=True):
+        axes.sharey(panels[0])
         for values, label in ((genuine, "genuine"), (impostor, "impostor")):
             density, _ = np.histogram(values, edges, density=True)
             axes.stairs(density, edges, fill=True, alpha=0.5, label=label)

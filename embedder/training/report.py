@@ -92,11 +92,13 @@ def html(
     configuration: Configuration,
     curves: Curves,
     finals: Mapping[str, Final],
+    *,
     picture: bytes | None = None,
+    about: str = "",
 ) -> str:
     """The report, with the picture in two dimensions if there is one.
 
-    Nothing in it is fetched from anywhere.
+    `about`: a sentence on what was trained on. Nothing in it is fetched from anywhere.
     """
     scores = {name: final.scores() for name, final in finals.items()}
     parts = [
@@ -107,7 +109,8 @@ def html(
         _image("Accuracy and TMR by epoch", plots.accuracy(curves)),
         _image("Scores of genuine and impostor pairs", plots.histograms(scores)),
         _heading("Training"),
-        _image("Loss", plots.losses(curves)),
+        f"<p>{escape(about)}</p>",
+        _image("Loss", plots.losses(curves, configuration.loss.center_weight)),
         _image("Learning rate", plots.rate(curves)),
         *([_image("Embeddings in two dimensions", picture)] if picture else []),
         _heading("Configuration"),
@@ -118,10 +121,13 @@ def html(
 
 def _about(some: Verification) -> str:
     return (
-        f"<p>{some.photos:,} photos of {some.people:,} people whom the network never saw, "
+        f"<p>{some.photos:,} photos of {some.people:,} people whom this training never saw, "
         f"{len(some.accuracy.scores):,} pairs in folds, {some.curve.impostors:,.0f} impostor pairs "
-        "in all. In brackets 95 % intervals, by bootstrap of people. Within / between: mean "
-        "distance of a photo from its person's mean, over that of two people's means.</p>"
+        "in all, each photo looked at once, without its mirror image. FMR: share of impostor pairs "
+        "(two people) that match; TMR: share of genuine pairs (one person) that do; EER: where FMR "
+        "and 1 - TMR meet. In brackets 95 % intervals, by bootstrap of people; +- is the standard "
+        "error over folds. Within / between: mean distance of a photo from its person's mean, over "
+        "that of two people's means.</p>"
     )
 
 

@@ -148,7 +148,7 @@ def test_what_it_leaves(whole: Path) -> None:
     page = (whole / "report.html").read_text("utf-8")
     assert page.count('src="data:image/png;base64,') == 5
     assert "Embeddings in two dimensions" in page
-    assert "4 people whom the network never saw" in page
+    assert "4 people whom this training never saw" in page
     addresses = re.findall(r'(?:src|href)="(?!data:)', page)
     assert addresses == [], "nothing is fetched"
 
