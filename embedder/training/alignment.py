@@ -6,7 +6,7 @@ import errno
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -81,12 +81,20 @@ def align(
     with exclusive(folder), closing(Journal(folder, recipe)) as journal:
         _check_same(journal, source, folder, names)
         _Work(source, folder, aligner, recipe.min_face, journal, advance).run(photos, runs)
-        filled = write_index(folder, recipe, [journal.known[name] for name in names])
-        # Whoever is gone from the photos is to be gone from here.
-        for name in journal.known.keys() - set(names):
-            if crop := journal.known[name].crop:
-                (folder / crop).unlink(missing_ok=True)
-    return filled
+        entries = [journal.known[name] for name in names]
+        _remove_others(folder, entries)
+        return write_index(folder, recipe, entries)
+
+
+def _remove_others(folder: Path, entries: Sequence[Entry]) -> None:
+    """Remove crops that no entry has: whoever is gone from the photos is to be gone from here."""
+    kept = {folder / entry.crop for entry in entries}
+    for path in sorted((folder / CROPS).rglob("*"), reverse=True):  # files before their folders
+        if path.is_dir():
+            with suppress(OSError):
+                path.rmdir()  # if it is empty
+        elif path not in kept:
+            path.unlink()
 
 
 def _check_apart(source: Path, folder: Path) -> None:
