@@ -69,7 +69,7 @@ def crops(folder: Path, size: int, count: int) -> Crops:
         cv2.imwrite(str(path), cv2.resize(noise, (size, size)))
         paths.append(path)
     people = tuple(f"P{number}" for number in range(PEOPLE))
-    return Crops(size, tuple(paths), np.arange(count) % PEOPLE, people, "noise")
+    return Crops(size, tuple(paths), np.arange(count) % PEOPLE, people, "noise", "mtcnn")
 
 
 def configuration(architecture: str, precision: str, options: argparse.Namespace) -> Configuration:

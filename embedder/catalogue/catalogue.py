@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -102,12 +103,18 @@ class Catalogue:
         """
         detector, _, network = name.partition("-")
         try:
-            return Model(self.manifest(detector, DETECTION), self.manifest(network, EMBEDDING))
+            model = Model(self.manifest(detector, DETECTION), self.manifest(network, EMBEDDING))
         except UnknownModelError as error:
             raise UnknownModelError(
                 f"There is no model {name!r}. Installed are: {', '.join(self.models())}."
                 f"{self._hint(name)}"
             ) from error
+        if not model.network.goes_with(detector):
+            raise UnknownModelError(
+                f"There is no model {name!r}: {network} goes with one detector alone. Use "
+                f"{model.network.detector}-{network}."
+            )
+        return model
 
     def locate(self, manifest: Manifest) -> tuple[Path, ...]:
         """Its files, all checked. Raises NotInstalledError with the remedy."""
@@ -132,15 +139,15 @@ class Catalogue:
 
     def models(self) -> list[str]:
         """The names of all pairs that are installed."""
-        detectors, networks = self.installed(DETECTION), self.installed(EMBEDDING)
-        return [Model(one, other).name for one in detectors for other in networks]
+        found = _paired(self.installed(DETECTION), self.installed(EMBEDDING))
+        return [model.name for model in found]
 
     def pairs(self) -> list[Model]:
         """All pairs, installed or not, by name."""
         known = [self.manifests[name] for name in sorted(self.manifests)]
         detectors = [each for each in known if each.task == DETECTION]
         networks = [each for each in known if each.task == EMBEDDING]
-        return [Model(one, other) for one in detectors for other in networks]
+        return _paired(detectors, networks)
 
     def load_detector(self, name: str, *, threads: int | None = None) -> Detector:
         """The detector, loaded once a process.
@@ -179,6 +186,12 @@ class Catalogue:
         except EmbedderError as error:
             return str(error)
         return ""
+
+
+def _paired(detectors: Sequence[Manifest], networks: Sequence[Manifest]) -> list[Model]:
+    return [
+        Model(one, other) for one in detectors for other in networks if other.goes_with(one.name)
+    ]
 
 
 def _clash(manifest: Manifest, known: Manifest | None) -> str:

@@ -60,7 +60,8 @@ class Manifest:
     """A detector or a network of the catalogue; docs/adr/0011-catalogue.md explains the fields.
 
     `recipe` is there for networks of the engine `onnx` alone, `architecture` for those of `torch`:
-    the others know it by themselves. `evaluation` holds what was measured, by detector, and
+    the others know it by themselves. `detector` is the one that a network goes with, empty for all.
+    `evaluation` holds what was measured, by detector, and
     `calibrations` the error rates by score that thresholds follow from.
     """
 
@@ -75,8 +76,13 @@ class Manifest:
     replaces: bool = False
     recipe: Recipe | None = None
     architecture: str = ""
+    detector: str = ""
     evaluation: tuple[tuple[str, Figures], ...] = ()
     calibrations: tuple[tuple[str, Calibration], ...] = ()
+
+    def goes_with(self, detector: str) -> bool:
+        """Whether a network and that detector make a model."""
+        return self.detector in {"", detector}
 
     @property
     def dimension(self) -> int | None:
@@ -145,6 +151,7 @@ def _manifest(fields: Fields, path: Path) -> Manifest:
         replaces=fields.flag("replaces", default=False),
         recipe=_recipe(fields) if engine == ONNX else None,
         architecture=fields.one_of("architecture", tuple(ARCHITECTURES)) if engine == TORCH else "",
+        detector=fields.one_of("detector", DETECTORS, default="") if task == EMBEDDING else "",
         evaluation=_evaluation(fields),
         calibrations=_calibrations(fields) if task == EMBEDDING else (),
     )

@@ -31,7 +31,7 @@ def of_epoch(epoch: int) -> str:
 
 _KEYS = frozenset(
     {
-        "architecture", "dimension", "dropout", "configuration", "model", "ema", "loss",
+        "architecture", "detector", "dimension", "dropout", "configuration", "model", "ema", "loss",
         "optimiser", "schedule", "sampler", "random", "epoch", "step", "people", "seen",
         "curves",
     }
@@ -42,13 +42,15 @@ _KEYS = frozenset(
 class Checkpoint:
     """A training at the end of step `step` of epoch `epoch`, both counted from 0 on.
 
-    model, ema, loss, optimiser: state dicts; ema None without an average. schedule: the learning
-    rate. sampler: what the data was. random: the seed of all that is drawn. people: names by label.
-    seen: names of all whom these weights have been trained on, in earlier trainings, too. curves:
-    see `embedder.training.curves`. configuration: plain tables.
+    detector: whose landmarks the crops were cut by. model, ema, loss, optimiser: state dicts; ema
+    None without an average. schedule: the learning rate. sampler: what the data was. random: the
+    seed of all that is drawn. people: names by label. seen: names of all whom these weights have
+    been trained on, in earlier trainings, too. curves: see `embedder.training.curves`.
+    configuration: plain tables.
     """
 
     architecture: str
+    detector: str
     dimension: int
     dropout: float
     configuration: dict[str, Any]

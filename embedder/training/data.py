@@ -31,6 +31,7 @@ class Crops:
     """N crops of people: paths of their files, and (N,) labels, places in `people`.
 
     fingerprint: a SHA-256 of the photos' names and contents, by which a training knows its data.
+    detector: whose landmarks they were cut by.
     """
 
     size: int
@@ -38,6 +39,7 @@ class Crops:
     labels: NDArray[np.intp]
     people: tuple[str, ...]
     fingerprint: str
+    detector: str
 
     def read(self, place: int) -> RgbImage:
         """The (size, size, 3) crop at a place. Raises TrainingError for one that is damaged."""
@@ -242,7 +244,8 @@ def crops_of(cache: Cache, entries: Sequence[Entry]) -> Crops:
     paths = tuple(cache.folder / entry.crop for entry in entries)
     facts = "\n".join(f"{entry.photo} {entry.sha256}" for entry in entries)
     fingerprint = sha256(facts.encode()).hexdigest()
-    return Crops(cache.recipe.size, paths, labels, tuple(map(str, people)), fingerprint)
+    names = tuple(map(str, people))
+    return Crops(cache.recipe.size, paths, labels, names, fingerprint, cache.recipe.detector)
 
 
 def _held_out(cache: Cache, entries: Sequence[Entry], pairs: tuple[Pair, ...]) -> HeldOut:

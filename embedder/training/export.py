@@ -15,7 +15,7 @@ from pathlib import Path
 
 from embedder.calibration import Labelled, calibrate
 from embedder.catalogue import Catalogue, Manifest, record_calibration, record_evaluation
-from embedder.catalogue.manifest import DETECTION, DETECTORS, NETWORKS, check_name
+from embedder.catalogue.manifest import DETECTORS, NETWORKS, check_name
 from embedder.catalogue.records import write_manifest
 from embedder.errors import DimensionError, TooFewPeopleError, TrainingError
 from embedder.evaluation import report, verification
@@ -60,7 +60,7 @@ def export(
     path = _write_weights(held, name, catalogue.folder)
     try:
         facts = {"name": name, "title": title, "licence": licence}
-        text = _manifest(facts, held.architecture, path, mirrored=mirrored)
+        text = _manifest(facts, held, path, mirrored=mirrored)
         write_manifest(catalogue.folder / f"{name}.toml", text)
     except BaseException:
         path.unlink()
@@ -94,7 +94,9 @@ def _write_weights(held: checkpoints.Checkpoint, name: str, folder: Path) -> Pat
         fresh.unlink(missing_ok=True)
 
 
-def _manifest(facts: dict[str, str], architecture: str, path: Path, *, mirrored: bool) -> str:
+def _manifest(
+    facts: dict[str, str], held: checkpoints.Checkpoint, path: Path, *, mirrored: bool
+) -> str:
     with path.open("rb") as stream:
         digest, length = sha256(stream.read()).hexdigest(), path.stat().st_size
     # What JSON writes of a string is one in TOML as well.
@@ -105,7 +107,8 @@ def _manifest(facts: dict[str, str], architecture: str, path: Path, *, mirrored:
             *described,
             'task = "embedding"',
             'engine = "torch"',
-            f'architecture = "{architecture}"',
+            f'architecture = "{held.architecture}"',
+            f'detector = "{held.detector}"',
             f"dimension = {TEMPLATE_DIM}",
             f"mirrored = {str(mirrored).lower()}",
             "",
@@ -178,7 +181,6 @@ def run_export(options: argparse.Namespace) -> list[str]:
     # First: what can't be measured on is said before anything is written.
     held_out = _held_out(options)
     catalogue = Catalogue(options.models)
-    catalogue.locate(catalogue.manifest(options.detector, DETECTION))
     manifest = export(
         options.checkpoint,
         options.name,
@@ -188,7 +190,7 @@ def run_export(options: argparse.Namespace) -> list[str]:
         mirrored=not options.once,
     )
     lines = [f"{manifest.files[0].path} and {manifest.origin.name} are in {catalogue.folder}."]
-    model = f"{options.detector}-{options.name}"
+    model = f"{manifest.detector}-{manifest.name}"
     if held_out is not None:
         source = f"people it was not trained on, folder {options.images.name}"
         lines += measure(Catalogue(options.models), model, *held_out, source)

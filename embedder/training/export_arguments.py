@@ -28,7 +28,6 @@ def add_export(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export.add_argument(
         "--pairs", type=Path, metavar="FILE", help="their pairs, in LFW's format (drawn)"
     )
-    export.add_argument("--detector", default="mtcnn", help="whose landmarks to measure with")
     export.add_argument("--models", type=Path, metavar="FOLDER", help="default: the models folder")
     export.set_defaults(command=_run)
 

@@ -266,6 +266,7 @@ def _checkpoint(training: Training) -> Checkpoint:
     network = training.configuration.network
     return Checkpoint(
         architecture=network.architecture,
+        detector=training.crops.detector,
         dimension=network.dimension,
         dropout=network.dropout,
         configuration=training.configuration.as_dict(),

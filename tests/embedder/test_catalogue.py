@@ -296,6 +296,19 @@ def test_what_is_no_figure_changes_nothing(shelf: Shelf) -> None:
     assert (shelf.folder / "net.toml").read_text() == before
 
 
+def test_a_network_of_one_detector_goes_with_no_other(shelf: Shelf) -> None:
+    text = network_text().replace('engine = "onnx"', 'engine = "onnx"\ndetector = "mtcnn"')
+    shelf.put("net", text, network())
+    found = shelf.catalogue
+    assert [name for name in found.models() if name.endswith("-net")] == ["mtcnn-net"]
+    assert [each.name for each in found.pairs() if each.network.name == "net"] == ["mtcnn-net"]
+    assert found.model("mtcnn-net").network.detector == "mtcnn"
+    with pytest.raises(UnknownModelError, match=r"goes with one detector alone\. Use mtcnn-net"):
+        found.model("haar-net")
+    shelf.put("net", text.replace('"mtcnn"', '"eyes"'), network())
+    assert "detector is 'eyes'" in broken(shelf)
+
+
 def a_calibration(source: str = "somebody's photos") -> Calibration:
     return Calibration(
         id=uuid4(),

@@ -43,6 +43,7 @@ def checkpoint(
     path = folder / "last.pt"
     held = Checkpoint(
         architecture=architecture,
+        detector="mtcnn",
         dimension=dimension,
         dropout=0.0,
         configuration={},
