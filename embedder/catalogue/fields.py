@@ -150,7 +150,7 @@ class Fields:
     def _check_there(self, name: str, rule: str) -> None:
         if name in self._left:
             return
-        misspelt = get_close_matches(name, self._left, 1)
+        misspelt = get_close_matches(name, self._left, 1, cutoff=0.75)
         found = f"is missing; is {misspelt[0]!r} meant to be it?" if misspelt else "is missing."
         raise ManifestError(f"{self._where}: {name} {found} Write {rule}.")
 
