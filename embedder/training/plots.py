@@ -39,6 +39,8 @@ def check() -> None:
 
 def losses(curves: Curves, center_weight: float) -> bytes:
     """The total loss and its parts by step, center loss by its weight."""
+    from matplotlib.ticker import LogLocator  # noqa: PLC0415 - an optional extra
+
     figure, [axes] = _panels(1)
     known = {"step", "epoch", "rate", "accuracy"}
     for name in [name for name in curves.steps[0] if name not in known] if curves.steps else []:
@@ -47,6 +49,7 @@ def losses(curves: Curves, center_weight: float) -> bytes:
         steps, values = _smoothed(curves.column("step"), curves.column(name))
         axes.plot(steps, weight * values, label=label)
     axes.set_yscale("log")
+    axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     for set_formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
         set_formatter("{x:g}")
     name_axes(axes, "step", "loss")
