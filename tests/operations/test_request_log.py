@@ -199,6 +199,7 @@ def nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     for room in (maintenance.batches, maintenance.jobs):
         monkeypatch.setattr(room, "release_expired", lambda: False)
     monkeypatch.setattr(maintenance, "is_due", lambda: False)
+    monkeypatch.setattr(maintenance, "bring_recorded", lambda _actor: [])
 
 
 def test_a_task_hands_the_id_on(monkeypatch: pytest.MonkeyPatch) -> None:
