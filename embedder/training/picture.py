@@ -27,7 +27,7 @@ from embedder.training.loop import Watcher
 
 ALONE, WITH_CENTER = "softmax alone", "softmax + center loss"
 # lambda: in two dimensions distances are short, and a configuration's would hardly show.
-_CENTER_WEIGHT = 0.1
+_CENTER_WEIGHT = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
