@@ -69,13 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     add_training(commands)
     add_export(commands)
     for command in (detect, compare):
-        command.add_argument(
-            "--min-face",
-            type=numbers.pixels,
-            default=40.0,
-            metavar="PIXELS",
-            help="smallest face width",
-        )
+        numbers.add_min_face(command)
         command.add_argument("--model", default=_DEFAULT_MODEL, help="a detector and a network")
     return parser
 

@@ -27,6 +27,17 @@ def pixels(text: str) -> float:
     return value
 
 
+def add_min_face(parser: argparse.ArgumentParser) -> None:
+    """The option `--min-face` of commands that look for faces."""
+    parser.add_argument(
+        "--min-face",
+        type=pixels,
+        default=40.0,
+        metavar="PIXELS",
+        help="smallest face width (40)",
+    )
+
+
 def _whole(text: str, *, low: int, high: int) -> int:
     try:
         value = int(text)

@@ -109,13 +109,7 @@ def _add_outputs(parser: argparse.ArgumentParser, *, limit: str) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw there: .png or .svg")
     parser.add_argument("--limit", type=numbers.positive, metavar="N", help=f"only so many {limit}")
-    parser.add_argument(
-        "--min-face",
-        type=numbers.pixels,
-        default=40.0,
-        metavar="PIXELS",
-        help="smallest face width (40)",
-    )
+    numbers.add_min_face(parser)
 
 
 def _add_record(parser: argparse.ArgumentParser, whose: str) -> None:

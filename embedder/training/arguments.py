@@ -31,13 +31,7 @@ def _add_align(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="network that the crops are for (mobilefacenet-half); a wrong name lists them",
     )
     align.add_argument("--detector", default="mtcnn", help="mtcnn, yunet, haar or hog (mtcnn)")
-    align.add_argument(
-        "--min-face",
-        type=numbers.pixels,
-        default=40.0,
-        metavar="PIXELS",
-        help="smallest face width (40)",
-    )
+    numbers.add_min_face(align)
     align.set_defaults(command=_command("run_align"))
 
 
